@@ -1,15 +1,15 @@
 """The exception tree: every error says what was given, what is allowed and what to do next.
 
-    PartnerIntelError
-    ├── ConfigError            partnerintel.yaml cannot be used                     exit 2
-    ├── DataError              a table, column or file cannot be used               exit 3
-    │   └── MissingDataError   a capability lacks the table or column it needs
-    ├── InputError             a request or a row is not acceptable                 exit 4
-    ├── NotFoundError          no such partner, model, decision or version          exit 5
-    ├── NotEnoughEvidenceError too little history or labels to answer honestly      exit 6
-    ├── PromotionRefusedError  the gate says no; `refusals` say why                 exit 7
-    ├── PromotionConflictError another promotion came first                         exit 8
-    └── BundleError            a model artifact is damaged or not ours              exit 9
+PartnerIntelError
+├── ConfigError            partnerintel.yaml cannot be used                     exit 2
+├── DataError              a table, column or file cannot be used               exit 3
+│   └── MissingDataError   a capability lacks the table or column it needs
+├── InputError             a request or a row is not acceptable                 exit 4
+├── NotFoundError          no such partner, model, decision or version          exit 5
+├── NotEnoughEvidenceError too little history or labels to answer honestly      exit 6
+├── PromotionRefusedError  the gate says no; `refusals` say why                 exit 7
+├── PromotionConflictError another promotion came first                         exit 8
+└── BundleError            a model artifact is damaged or not ours              exit 9
 """
 
 from __future__ import annotations

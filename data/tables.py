@@ -112,7 +112,12 @@ _TABLES = (
     TableContract(
         "partner_managers",
         ("partner_id", "event_at"),
-        (PARTNER_ID, _text("manager_id", "Channel manager who owns the partner.", required=True), SINCE, KNOWN_AT),
+        (
+            PARTNER_ID,
+            _text("manager_id", "Channel manager who owns the partner.", required=True),
+            SINCE,
+            KNOWN_AT,
+        ),
         "Who owns which partner, since when.",
     ),
     TableContract(
@@ -165,7 +170,9 @@ _TABLES = (
         (
             _text("event_id", "Identifier of the event.", required=True),
             PARTNER_ID,
-            _text("event_type", "For example portal_login, content_download, training_completed.", required=True),
+            _text(
+                "event_type", "For example portal_login, content_download, training_completed.", required=True
+            ),
             _text("user_id", "Pseudonymous identifier of the person."),
             _text("source", "Feed it came from, such as portal, lms, crm, mail, support."),
             _number("quantity", "How many at once; empty: 1.", low=0),
@@ -179,7 +186,9 @@ _TABLES = (
         (
             _text("deal_id", "Identifier of the deal or order.", required=True),
             PARTNER_ID,
-            _text("status", "What happened.", required=True, allowed=("registered", "won", "lost", "expired")),
+            _text(
+                "status", "What happened.", required=True, allowed=("registered", "won", "lost", "expired")
+            ),
             _text("account_name", "End customer."),
             _text("account_domain", "Web domain of the end customer."),
             _text("account_country", "ISO 3166 two-letter code."),
