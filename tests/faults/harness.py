@@ -4,11 +4,12 @@ A case is a module `case_<id>.py` in this folder with
 
 - `TITLE`: what must hold, as a sentence;
 - `run(size) -> Outcome`: tries `size` variations and counts those that failed;
-- `planted() -> Outcome`: the same check against one deliberately broken part; it must report a failure, so that
-  a check which finds nothing can never pass unseen;
+- `planted() -> Outcome`: the same check against one deliberately broken part; it must report a failure, so
+  that a check which finds nothing can never pass unseen;
 - `QUICK`, `FULL`: sizes for `make test` and for `make trust`.
 
-Every case runs in a process of its own, with a time limit: a death by signal or a hang is a result, not an accident.
+Every case runs in a process of its own, with a time limit: a death by signal or a hang is a result, not an
+accident.
 """
 
 from __future__ import annotations
