@@ -102,6 +102,7 @@ def _engagement() -> Iterator[Feature]:
     meetings: dict[str, Any] = {**portal, "factor": "meetings"}
     yield from _windows("meeting", (90, 180), did="Met {value} times", label="meetings", **meetings)
     overall: dict[str, Any] = {**portal, "factor": "activity"}
+    users: dict[str, Any] = {**portal, "factor": "active_users"}
     yield from _windows("event", (30, 90), did="{value} activities", label="activities", **overall)
     for n in (30, 90):
         yield _one(
@@ -111,7 +112,7 @@ def _engagement() -> Iterator[Feature]:
     for n in (30, 90):
         yield _one(
             f"active_users_{n}d", f"active users, last {n} days",
-            f"{{value}} people were active in the last {n} days", sign=-1, **{**portal, "factor": "active_users"},
+            f"{{value}} people were active in the last {n} days", sign=-1, **users,
         )  # fmt: skip
     yield _since("days_since_last_event", "the last activity", **overall)
 
