@@ -1,0 +1,180 @@
+"""Whether a candidate may be promoted; every refusal has a code and says what was measured.
+
+Each check passes only when it can show a finite figure on the right side: NaN, infinity and figures that do
+not exist refuse.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from evaluation.report import Refusal, Report
+from evaluation.resampling import Estimate
+from evaluation.settings import EvaluationSettings
+
+CODES = {
+    "PI-G001": "every metric is finite",
+    "PI-G002": "the mean log-loss is better than the scorecard's (or, without one, than the base rate's)",
+    "PI-G003": "the interval of the AUC excludes 0.5",
+    "PI-G004": "not worse than the champion by more than the margin",
+    "PI-G005": "calibration-in-the-large is not wholly outside [0.9, 1.1]",
+    "PI-G006": "the calibration slope is not wholly outside [0.8, 1.25]",
+    "PI-G007": "scores move in the promised direction",
+    "PI-G008": "no part of the partners is clearly worse",
+    "PI-G009": "no unconfirmed column looks like a leak",
+    "PI-G010": "enough positives and negatives were tested",
+}
+CHAMPION = "loss_minus_champion"
+IN_THE_LARGE = (0.9, 1.1)
+SLOPE = (0.8, 1.25)
+NAN = Estimate(math.nan, math.nan, math.nan)
+Check = Callable[[Report], Iterator[Refusal]]
+
+
+def check(report: Report, *, settings: EvaluationSettings | None = None) -> list[Refusal]:
+    """All refusals of a candidate, in the order of their codes; none means it may be promoted.
+
+    Args:
+        report: The candidate's evaluation.
+        settings: Margins; None: defaults.
+    """
+    settings = settings or EvaluationSettings()
+    checks = _ORDERED if report.ordered else _YES_NO
+    found = [r for c in (*checks, *_COMMON) for r in c(report)]
+    found += [*_champion(report, settings), *([] if report.ordered else _enough(report, settings))]
+    return sorted(found, key=lambda r: (r.code, r.message))
+
+
+def _shown(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "not a finite number"
+
+
+def _finite(report: Report) -> Iterator[Refusal]:
+    missing = [k for k, e in report.metrics.items() if not math.isfinite(e.value)]
+    if missing or not report.metrics:
+        names = ", ".join(missing) or "none was measured"
+        yield Refusal("PI-G001", f"refused: metrics that are not finite numbers: {names}.")
+
+
+def _beats_reference(report: Report) -> Iterator[Refusal]:
+    own = report.metrics.get("log_loss", NAN).value
+    named = next(
+        (n for n in ("scorecard", "prevalence") if (r := report.rung(n)) and r.metrics), "prevalence"
+    )
+    rung = report.rung(named)
+    reference = rung.metrics.get("log_loss", NAN).value if rung else math.nan
+    if not (math.isfinite(own) and math.isfinite(reference) and own < reference):
+        yield Refusal(
+            "PI-G002",
+            f"refused: log-loss {_shown(own)} is not better than {_shown(reference)} of the {named}, "
+            f"which stays in use.",
+        )
+
+
+def _signal(report: Report) -> Iterator[Refusal]:
+    auc = report.metrics.get("auc", NAN)
+    if not (math.isfinite(auc.value) and math.isfinite(auc.low) and auc.low > 0.5):
+        yield Refusal(
+            "PI-G003",
+            f"refused: no signal. The AUC {_shown(auc.value)} has the interval "
+            f"[{_shown(auc.low)}, {_shown(auc.high)}], which does not lie above 0.5: the features do not "
+            "tell who will have the outcome.",
+        )
+
+
+def _champion(report: Report, settings: EvaluationSettings) -> Iterator[Refusal]:
+    """Judged only where a champion was backtested; a scorecard as champion is judged by PI-G002."""
+    e, margin = report.decisive.get(CHAMPION), settings.champion_margin
+    if e is not None and not (e.finite and e.low <= margin):
+        shown = f"{_shown(e.value)} [{_shown(e.low)}, {_shown(e.high)}]"
+        yield Refusal(
+            "PI-G004",
+            f"refused: worse than the champion. Its loss is higher by {shown}; allowed: up to {margin:g}.",
+        )
+
+
+def _outside(estimate: Estimate, low: float, high: float) -> bool:
+    """Wholly outside, or unknown."""
+    return not estimate.finite or estimate.low > high or estimate.high < low
+
+
+def _in_the_large(report: Report) -> Iterator[Refusal]:
+    e = report.metrics.get("calibration_in_the_large", NAN)
+    if _outside(e, *IN_THE_LARGE):
+        yield Refusal(
+            "PI-G005",
+            f"refused: {_shown(e.value)} [{_shown(e.low)}, {_shown(e.high)}] outcomes happened per outcome "
+            "predicted; the interval must meet [0.9, 1.1].",
+        )
+
+
+def _slope(report: Report) -> Iterator[Refusal]:
+    e = report.metrics.get("calibration_slope", NAN)
+    if _outside(e, *SLOPE):
+        yield Refusal(
+            "PI-G006",
+            f"refused: calibration slope {_shown(e.value)} [{_shown(e.low)}, {_shown(e.high)}]; the interval "
+            "must meet [0.8, 1.25]. Below, the model is over-confident; above, too timid.",
+        )
+
+
+def _monotone(report: Report) -> Iterator[Refusal]:
+    if report.monotone_violations != 0:
+        yield Refusal(
+            "PI-G007",
+            f"refused: {report.monotone_violations} scores moved against the direction the model promises.",
+        )
+
+
+def _slices(report: Report) -> Iterator[Refusal]:
+    for s in report.slices:
+        if s.clearly_worse:
+            yield Refusal("PI-G008", f"refused: clearly worse for {s.column} = {s.value} ({s.n} rows).")
+
+
+def _leaks(report: Report) -> Iterator[Refusal]:
+    for s in report.suspects:
+        if not s.confirmed:
+            yield Refusal(
+                "PI-G009",
+                f"refused: {s.column!r} looks like a leak: {s.why} Declare it under `post_outcome:`, or, if "
+                "it is known before the outcome, list it under `evaluation: confirmed:`.",
+            )
+
+
+def _enough(report: Report, settings: EvaluationSettings) -> Iterator[Refusal]:
+    negatives = report.n_test - report.events
+    if not min(report.events, negatives) >= settings.min_events:
+        yield Refusal(
+            "PI-G010",
+            f"refused: {report.events} positives and {negatives} negatives were tested; at least "
+            f"{settings.min_events} of each are needed. The scorecard stays in use.",
+        )
+
+
+def _ordered_signal(report: Report) -> Iterator[Refusal]:
+    kappa = report.metrics.get("quadratic_weighted_kappa", NAN)
+    if not (kappa.finite and kappa.low > 0):
+        yield Refusal(
+            "PI-G003",
+            f"refused: no signal. The weighted kappa {_shown(kappa.value)} has the interval "
+            f"[{_shown(kappa.low)}, {_shown(kappa.high)}], which does not lie above 0.",
+        )
+
+
+def _beats_persistence(report: Report) -> Iterator[Refusal]:
+    own = report.metrics.get("mean_absolute_error", NAN).value
+    for name in ("persistence", "prevalence"):
+        rung = report.rung(name)
+        if rung is None or not rung.metrics:
+            continue
+        reference = rung.metrics["mean_absolute_error"].value
+        if not (math.isfinite(own) and math.isfinite(reference) and own < reference):
+            shown = f"{_shown(own)} is not better than {_shown(reference)}"
+            yield Refusal("PI-G002", f"refused: mean absolute error {shown} of {name}.")
+
+
+_YES_NO: tuple[Check, ...] = (_finite, _beats_reference, _signal, _in_the_large, _slope)
+_ORDERED: tuple[Check, ...] = (_finite, _beats_persistence, _ordered_signal)
+_COMMON: tuple[Check, ...] = (_monotone, _slices, _leaks)

@@ -1,0 +1,76 @@
+"""Small data sets with known truth, for tests of training and evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from models.spec import Feature, ModelSpec
+from training.dataset import Dataset
+
+START = np.datetime64("2023-01-01", "us")
+DAY = np.timedelta64(1, "D")
+
+
+def spec(n_features=3, *, output="probability", horizons=(90,)):
+    features = tuple(Feature(f"x{k}", monotone=1 if k == 0 else 0) for k in range(n_features))
+    return ModelSpec("toy", "Toy", ("partner_id",), features, output, horizons, True)
+
+
+def dated(
+    *,
+    partners=60,
+    snapshots=24,
+    step=30,
+    horizon=90,
+    gap=90,
+    seed=0,
+    strength=1.0,
+    n_features=3,
+    shuffle=False,
+):
+    """Partners × snapshots; x0 raises the risk; labels of the last `gap` days are unknown."""
+    rng = np.random.default_rng(seed)
+    base = rng.normal(size=(partners, n_features))
+    frames = []
+    for k in range(snapshots):
+        x = base + rng.normal(scale=0.7, size=base.shape)
+        eta = -1.0 + strength * x[:, 0]
+        frames.append(
+            pd.DataFrame(x, columns=[f"x{j}" for j in range(n_features)]).assign(
+                partner_id=[f"p{i:04d}" for i in range(partners)],
+                as_of=START + k * step * DAY,
+                y=(rng.random(partners) < 1 / (1 + np.exp(-eta))).astype(float),
+            )
+        )
+    frame = pd.concat(frames, ignore_index=True)
+    if shuffle:
+        frame = frame.sample(frac=1, random_state=seed).reset_index(drop=True)
+    return from_frame(frame, horizon=horizon, gap=gap, n_features=n_features)
+
+
+def from_frame(frame, *, horizon=90, gap=90, n_features=3):
+    end = frame["as_of"].max()
+    frame = frame.assign(row_id=np.arange(len(frame)), group=frame["partner_id"])
+    known = frame["as_of"] + pd.Timedelta(days=gap)
+    outcomes = pd.DataFrame(
+        {"row_id": frame["row_id"], "horizon_days": horizon, "y": frame["y"], "known_at": known}
+    )
+    outcomes = outcomes[known <= end].reset_index(drop=True)
+    return Dataset(
+        spec(n_features, horizons=(horizon,)), frame.drop(columns="y"), outcomes, None, horizon, gap
+    )
+
+
+def undated(*, n=300, entities=100, seed=0, order=False, strength=1.0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 3))
+    y = (rng.random(n) < 1 / (1 + np.exp(1 - strength * x[:, 0]))).astype(float)
+    ids = [f"p{i:04d}" for i in rng.integers(0, entities, n)]
+    frame = pd.DataFrame(x, columns=["x0", "x1", "x2"]).assign(row_id=np.arange(n), partner_id=ids, group=ids)
+    if order:
+        frame["order"] = rng.permutation(n).astype(float)
+    outcomes = pd.DataFrame(
+        {"row_id": np.arange(n), "horizon_days": 0, "y": y, "known_at": np.datetime64("NaT", "us")}
+    )
+    return Dataset(spec(horizons=()), frame, outcomes, None, 0, 0, source="snapshot")
