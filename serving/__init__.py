@@ -1,0 +1,1 @@
+"""The service: one port, one guard, scores with reasons, decisions that can be replayed."""

@@ -1,0 +1,183 @@
+"""Decisions as they were made: features bit by bit, model, options, answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from data.errors import NotFoundError
+from serving.auth import Identity
+from serving.state import Database, iso
+from serving.tables import DECISIONS, LAYOUTS
+
+Value = float | str | None
+Row = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One score given.
+
+    Attributes:
+        decision_id: Its identifier.
+        entity_id: Id columns of what was scored.
+        model: Model name.
+        model_version: Version that answered.
+        manifest_sha256: Hash over that version's bundle.
+        matrix_version: Feature matrix the row came from; None when the caller gave it.
+        features_as_of: Time of the features; None when not stated.
+        features: Every input of the model: float64 (NaN: missing), or text.
+        options: What else went into the answer (horizons, reasons asked for, stale views, degraded).
+        request: The caller's own fragment.
+        response: The answer for this entity.
+    """
+
+    decision_id: str
+    entity_id: Mapping[str, str]
+    model: str
+    model_version: str
+    manifest_sha256: str
+    matrix_version: str | None
+    features_as_of: str | None
+    features: Row
+    options: Mapping[str, Any]
+    request: Mapping[str, Any]
+    response: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StoredDecision:
+    """A decision with when and for whom it was made."""
+
+    decision: Decision
+    created_at: str
+    owner: str
+
+
+def canonical(value: Any) -> str:
+    """JSON with one spelling for one value; floats as their shortest exact form."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def pack(row: Row) -> tuple[bytes, dict[str, str | None]]:
+    """Numbers as little-endian float64 in the row's order, and texts by name.
+
+    A text takes NaN's place among the numbers, so that positions stay.
+    """
+    numbers = [float("nan") if isinstance(v, str) or v is None else float(v) for v in row.values()]
+    texts = {k: v for k, v in row.items() if isinstance(v, str) or v is None}
+    return struct.pack(f"<{len(numbers)}d", *numbers), texts
+
+
+def unpack(columns: Sequence[str], numbers: bytes, texts: Mapping[str, str | None]) -> dict[str, Value]:
+    """Inverse of `pack`."""
+    found: dict[str, Value] = dict(zip(columns, struct.unpack(f"<{len(columns)}d", numbers), strict=True))
+    return {**found, **texts}
+
+
+class DecisionLog:
+    """Keeps decisions and gives them back.
+
+    Args:
+        database: State database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._layouts: set[str] = set()
+
+    def record(self, decisions: Sequence[Decision], *, identity: Identity, at: datetime) -> None:
+        """Store all of them in one transaction, or none."""
+        if not decisions:
+            return
+        layouts = {}
+        rows = []
+        for decision in decisions:
+            columns = canonical(list(decision.features))
+            layout = hashlib.sha256(columns.encode()).hexdigest()
+            layouts[layout] = columns
+            rows.append(_as_row(decision, layout=layout, identity=identity, at=at))
+        with self._database.write() as connection:
+            known = select(LAYOUTS.c.layout_sha256).where(LAYOUTS.c.layout_sha256.in_(list(layouts)))
+            missing = set(layouts) - self._layouts - set(connection.execute(known).scalars())
+            for layout in sorted(missing):
+                # Another worker may write the same layout at the same moment.
+                connection.execute(
+                    _insert_or_ignore(self._database.is_sqlite).values(
+                        layout_sha256=layout, columns=layouts[layout]
+                    )
+                )
+            connection.execute(insert(DECISIONS), rows)
+        self._layouts |= set(layouts)
+
+    def read(self, decision_id: str, *, identity: Identity) -> StoredDecision:
+        """A decision of the caller's own; an admin may read all.
+
+        Raises:
+            NotFoundError: There is none, or it is another's: the two cannot be told apart.
+        """
+        with self._database.read() as connection:
+            query = select(DECISIONS, LAYOUTS.c.columns).join(
+                LAYOUTS, LAYOUTS.c.layout_sha256 == DECISIONS.c.layout_sha256
+            )
+            row = connection.execute(query.where(DECISIONS.c.decision_id == decision_id)).mappings().first()
+        if row is None or (identity.role != "admin" and row["owner"] != identity.owner):
+            raise NotFoundError("There is no such decision.")
+        return StoredDecision(_from_row(row), row["created_at"], row["owner"])
+
+    def count(self) -> int:
+        """How many there are."""
+        with self._database.read() as connection:
+            return len(connection.execute(select(DECISIONS.c.decision_id)).all())
+
+
+def _insert_or_ignore(is_sqlite: bool) -> Any:
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    build = sqlite.insert if is_sqlite else postgresql.insert
+    return build(LAYOUTS).on_conflict_do_nothing()
+
+
+def _as_row(decision: Decision, *, layout: str, identity: Identity, at: datetime) -> dict[str, Any]:
+    numbers, texts = pack(decision.features)
+    return {
+        "decision_id": decision.decision_id,
+        "created_at": iso(at),
+        "owner": identity.owner,
+        "key_id": identity.key_id,
+        "entity_id": canonical(dict(decision.entity_id)),
+        "model": decision.model,
+        "model_version": decision.model_version,
+        "manifest_sha256": decision.manifest_sha256,
+        "matrix_version": decision.matrix_version,
+        "features_as_of": decision.features_as_of,
+        "layout_sha256": layout,
+        "numbers": numbers,
+        "texts": canonical(texts),
+        "options": canonical(dict(decision.options)),
+        "request": canonical(dict(decision.request)),
+        "response": canonical(dict(decision.response)),
+    }
+
+
+def _from_row(row: Mapping[str, Any]) -> Decision:
+    return Decision(
+        decision_id=row["decision_id"],
+        entity_id=json.loads(row["entity_id"]),
+        model=row["model"],
+        model_version=row["model_version"],
+        manifest_sha256=row["manifest_sha256"],
+        matrix_version=row["matrix_version"],
+        features_as_of=row["features_as_of"],
+        features=unpack(json.loads(row["columns"]), bytes(row["numbers"]), json.loads(row["texts"])),
+        options=json.loads(row["options"]),
+        request=json.loads(row["request"]),
+        response=json.loads(row["response"]),
+    )

@@ -1,0 +1,33 @@
+"""Structured logs that cannot repeat what a caller sent: fields are ours, exceptions lose their message."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TextIO
+
+
+class EventLog:
+    """Writes one JSON object a line.
+
+    Args:
+        clock: Naive UTC time.
+        stream: Where to; standard error unless given.
+    """
+
+    def __init__(self, *, clock: Callable[[], datetime], stream: TextIO | None = None) -> None:
+        self._clock, self._stream = clock, stream
+
+    def write(self, event: str, **fields: Any) -> None:
+        """One line; `fields` are plain values of ours."""
+        line = {"at": self._clock().isoformat(timespec="milliseconds") + "Z", "event": event, **fields}
+        print(json.dumps(line, default=str), file=self._stream or sys.stderr, flush=True)
+
+    def exception(self, event: str, error: BaseException, **fields: Any) -> None:
+        """An exception as type and places. Its message is left out: it may hold input."""
+        frames = traceback.extract_tb(error.__traceback__)
+        places = [f"{f.filename}:{f.lineno} {f.name}" for f in frames[-12:]]
+        self.write(event, error=type(error).__name__, places=places, **fields)

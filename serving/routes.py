@@ -1,0 +1,97 @@
+"""Every route of the service and who may call it: the guard's allow-list, as data.
+
+A request that matches no row is answered 404 before anything behind the guard sees it. A test compares the
+table with the routes the running product really has.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+Role = Literal["recruiter", "channel_manager", "prm", "admin"]
+ROLES: tuple[Role, ...] = ("recruiter", "channel_manager", "prm", "admin")
+EVERYONE: frozenset[str] = frozenset(ROLES)
+PARTNER_READERS: frozenset[str] = frozenset({"channel_manager", "prm", "admin"})
+# /metrics is read by machines; an admin's key need not be handed to the scraper.
+OPERATORS: frozenset[str] = frozenset({"prm", "admin"})
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method on one path.
+
+    Attributes:
+        method: HTTP method.
+        path: Path with `{parameters}`, each one non-empty segment.
+        roles: Roles that may call it; None: anyone, without credentials.
+        body: Whether it takes a JSON body.
+        native: Whether BentoML answers it, rather than the mounted application.
+        optional: Whether the operator can switch it off (`docs: false`).
+    """
+
+    method: str
+    path: str
+    roles: frozenset[str] | None = field(default=None)
+    body: bool = False
+    native: bool = False
+    optional: bool = False
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The path as a regular expression over the whole decoded path."""
+        parts = re.split(r"\{\w+\}", self.path)
+        return re.compile("[^/]+".join(re.escape(p) for p in parts))
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/livez"),
+    Route("GET", "/readyz"),
+    Route("GET", "/metrics", OPERATORS),
+    Route("GET", "/openapi.json", optional=True),
+    Route("GET", "/docs", optional=True),
+    Route("POST", "/v1/churn/score", PARTNER_READERS, body=True),
+    Route("GET", "/v1/partners/{partner_id}/churn", PARTNER_READERS),
+    Route("GET", "/v1/models", EVERYONE),
+    Route("GET", "/v1/models/{name}", EVERYONE),
+    Route("POST", "/v1/models/{name}/score", EVERYONE, body=True),
+    Route("GET", "/v1/decisions/{decision_id}", EVERYONE),
+    Route("POST", "/churn_score", PARTNER_READERS, body=True, native=True),
+    # BentoML's own client reads it to learn the verbs.
+    Route("GET", "/schema.json", EVERYONE, native=True),
+)
+
+
+@dataclass(frozen=True)
+class Match:
+    """What the table says about a request: the route, or the methods the path would allow."""
+
+    route: Route | None
+    allowed: tuple[str, ...] = ()
+
+
+class RouteTable:
+    """Finds the row for a request; exact paths first, parameters after.
+
+    Args:
+        routes: The rows.
+        docs: Whether optional routes answer.
+    """
+
+    def __init__(self, routes: tuple[Route, ...] = ROUTES, *, docs: bool = True) -> None:
+        self.routes = tuple(r for r in routes if docs or not r.optional)
+        self._exact: dict[str, list[Route]] = {}
+        for route in self.routes:
+            if "{" not in route.path:
+                self._exact.setdefault(route.path, []).append(route)
+        self._parametric = tuple(r for r in self.routes if "{" in r.path)
+
+    def match(self, method: str, path: str) -> Match:
+        """The row for a method and a decoded path."""
+        rows = self._exact.get(path) or [r for r in self._parametric if r.pattern.fullmatch(path)]
+        for row in rows:
+            if row.method == method:
+                return Match(row)
+        return Match(None, tuple(sorted({r.method for r in rows})))
