@@ -1,0 +1,222 @@
+"""From rows to a bundle: scorecard as prior, weighted parts, one calibrator, an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.assembly import bootstrap_spread, build_bundle, constants_of, fit_calibrator, unlabelled_bundle
+from models.bundle import Bundle
+from models.calibration import Affine, fit_cloglog, fit_platt
+from models.fitting import Choices, Fitted, fit_terms
+from models.hazards import horizon_constants
+from models.scorecard import Scorecard
+from models.spread import Spread
+from training.crossfit import CrossFit, cross_fit
+from training.dataset import Dataset, Rows
+from training.evidence import Evidence, Stamp, gather, is_hazard
+from training.params import Params
+from training.splits import Split
+
+Floats = NDArray[np.float64]
+NO_SPREAD = Spread(constant=0.5, missing=0.5)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Known outcomes by horizon: row position, horizon (or cut, from 1) and 0/1."""
+
+    row: NDArray[np.int64]
+    horizon: NDArray[np.int64]
+    y: Floats
+
+
+def fit(
+    dataset: Dataset,
+    split: Split,
+    *,
+    params: Params | None = None,
+    seed: int = 0,
+    spread: bool = True,
+    scorecard_only: bool = False,
+) -> Bundle:
+    """Fit a model on the training side of a split.
+
+    The model that calibrates is fitted on `train` and seen on `calibrate`; the model returned is refitted on
+    `refit` with the same parameters and weights and keeps that calibrator. Where a split has no calibration
+    rows, the calibrator is fitted on out-of-fold predictions, grouped by entity.
+
+    Args:
+        dataset: Rows and labels.
+        split: Who may be used for what.
+        params: Settings; None: defaults.
+        seed: Of folds and trees.
+        spread: Whether the interval is learnt (eight refits); without, it is a placeholder.
+        scorecard_only: Learn only the map of points, calibrated: the reference of the gate.
+
+    Raises:
+        NotEnoughEvidenceError: No label is known, or all are the same.
+    """
+    params = params or Params()
+    scorecard = usable_scorecard(dataset)
+    learn = gather(dataset, split.train, known_by=split.train_known_by)
+    cross = cross_fit(learn, dataset.spec, scorecard=scorecard, params=params, seed=seed)
+    choices = Choices() if scorecard_only else cross.choices
+    evidence = learn
+    if split.cross_fit:
+        fitted = _fit(evidence, dataset, scorecard, params, seed, choices)
+        calibrator = _calibrate_out_of_fold(dataset, learn, cross, choices, fitted, split.refit_known_by)
+    else:
+        first = _fit(learn, dataset, scorecard, params, seed, choices)
+        calibrator = _calibrate(dataset, learn, first, split)
+        evidence = gather(dataset, split.refit, known_by=split.refit_known_by)
+        fitted = _fit(evidence, dataset, scorecard, params, seed, choices)
+    interval = NO_SPREAD
+    if spread:
+        interval = bootstrap_spread(
+            fitted, evidence.design, evidence.encoder, dataset.spec, scorecard=scorecard,
+            params=params.boost(evidence.weight), seed=seed,
+        )  # fmt: skip
+    return build_bundle(
+        dataset.spec,
+        fitted,
+        frame=dataset.rows(evidence.rows),
+        constants=_constants(dataset, fitted, evidence),
+        calibrator=calibrator,
+        spread=interval,
+        timed=is_hazard(dataset),
+        trained=_trained(dataset, evidence, params, seed, fitted.choices),
+    )
+
+
+def fit_unlabelled(dataset: Dataset) -> Bundle:
+    """The scorecard alone, before any outcome is known: points and reasons, no probability.
+
+    Raises:
+        MissingDataError: The data has none of its criteria, or there is no scorecard.
+    """
+    from data.errors import MissingDataError
+
+    if dataset.scorecard is None:
+        raise MissingDataError(
+            "No outcome is known and there is no scorecard.", next_step="Write one under `scorecards:`."
+        )
+    trained = {"n": dataset.size, "positives": 0}
+    return unlabelled_bundle(
+        dataset.spec, dataset.frame[dataset.features], scorecard=dataset.scorecard, trained=trained
+    )
+
+
+def usable_scorecard(dataset: Dataset) -> Scorecard | None:
+    """The customer's scorecard on the numbers the data has, or None."""
+    if dataset.scorecard is None:
+        return None
+    numbers = [f.name for f in dataset.spec.features if f.kind != "category"]
+    return dataset.scorecard.restricted_to(numbers)[0]
+
+
+def _fit(
+    evidence: Evidence,
+    dataset: Dataset,
+    scorecard: Scorecard | None,
+    params: Params,
+    seed: int,
+    choices: Choices,
+) -> Fitted:
+    return fit_terms(
+        evidence.design, evidence.encoder, dataset.spec, scorecard=scorecard,
+        params=params.boost(evidence.weight), seed=seed, choices=choices,
+    )  # fmt: skip
+
+
+def _constants(dataset: Dataset, fitted: Fitted, evidence: Evidence) -> dict[int, float]:
+    """Constant of eta at each horizon; of ordered classes, at each cut, from 1."""
+    if dataset.ordered:
+        falling = np.minimum.accumulate(np.array(fitted.levels))
+        return {k + 1: float(c) for k, c in enumerate(falling)}
+    if is_hazard(dataset):
+        return horizon_constants(
+            fitted.levels, lengths_days=evidence.design.lengths_days, horizons_days=dataset.spec.horizons_days
+        )
+    horizons = (dataset.horizon_days,) if dataset.horizon_days else ()
+    return constants_of(fitted, evidence.design, horizons_days=horizons)
+
+
+def outcomes_of(dataset: Dataset, rows: Rows, *, known_by: Stamp | None) -> Outcomes:
+    """Known outcomes of rows at every horizon (hazards), every cut (ordered), or the one there is."""
+    if dataset.ordered:
+        y = dataset.labels()[rows]
+        pairs = [(np.flatnonzero(~np.isnan(y)), k + 1, y > k) for k in range(len(dataset.bands))]
+        parts = [(at, k, hit[at].astype(float)) for at, k, hit in pairs]
+    else:
+        horizons = dataset.spec.horizons_days if is_hazard(dataset) else (dataset.horizon_days,)
+        parts = [_at_horizon(dataset, rows, h, known_by) for h in horizons]
+    row = np.concatenate([p[0] for p in parts])
+    horizon = np.concatenate([np.full(p[0].size, p[1], dtype=np.int64) for p in parts])
+    return Outcomes(row, horizon, np.concatenate([p[2] for p in parts]))
+
+
+def _at_horizon(
+    dataset: Dataset, rows: Rows, horizon: int, known_by: Stamp | None
+) -> tuple[NDArray[np.int64], int, Floats]:
+    y = dataset.labels(horizon)[rows]
+    use = ~np.isnan(y)
+    if known_by is not None:
+        known = dataset.known_at(horizon)[rows]
+        use &= ~np.isnat(known) & (known <= known_by)
+    at = np.flatnonzero(use)
+    return at, horizon, y[at]
+
+
+def _calibrate(dataset: Dataset, learn: Evidence, first: Fitted, split: Split) -> Affine:
+    """From rows after the training period."""
+    seen = outcomes_of(dataset, split.calibrate, known_by=split.refit_known_by)
+    matrix = learn.encoder.encode(dataset.rows(split.calibrate))
+    link = "log_cumulative_hazard" if is_hazard(dataset) else "log_odds"
+    constants = _constants(dataset, first, learn)
+    return fit_calibrator(
+        first.terms, constants, matrix, row=seen.row, horizon=seen.horizon, y=seen.y, link=link
+    )
+
+
+def _calibrate_out_of_fold(
+    dataset: Dataset,
+    learn: Evidence,
+    cross: CrossFit,
+    choices: Choices,
+    fitted: Fitted,
+    known_by: Stamp | None,
+) -> Affine:
+    """From predictions for groups the parts had not seen."""
+    seen = outcomes_of(dataset, learn.rows[cross.picked], known_by=known_by)
+    constants = _constants(dataset, fitted, learn)
+    shift = np.array([constants[int(h)] for h in seen.horizon]) + fitted.terms.intercept
+    eta = cross.prior + cross.parts @ [choices.linear_weight, choices.boosted_weight]
+    fit_map = fit_cloglog if is_hazard(dataset) else fit_platt
+    return fit_map(eta[seen.row] + shift, seen.y)
+
+
+def _trained(
+    dataset: Dataset, evidence: Evidence, params: Params, seed: int, choices: Choices
+) -> Mapping[str, Any]:
+    found: dict[str, Any] = {
+        "n": int(evidence.rows.size),
+        "entities": int(np.unique(evidence.design.group).size),
+        "positives": evidence.rarer,
+        "params": params.to_json(),
+        "seed": seed,
+        "overlap": evidence.weight,
+        "linear_weight": choices.linear_weight,
+        "boosted_weight": choices.boosted_weight,
+        "source": dataset.source,
+        "bands": list(dataset.bands),
+        "about": dict(dataset.about),
+    }
+    if dataset.dated:
+        as_of = dataset.as_of[evidence.rows]
+        found["as_of"] = [str(np.datetime_as_string(t, unit="D")) for t in (as_of.min(), as_of.max())]
+    return found
