@@ -1,0 +1,62 @@
+"""What every view is built from: the dates, the partners known then, and the buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from features.buckets import Bucket
+from features.settings import FeatureSettings
+from features.source import Source
+from features.windows import Grid, live_since
+
+KEYS = ("partner_id", "as_of")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Inputs of one build.
+
+    Attributes:
+        source: The canonical tables.
+        grid: The dates.
+        settings: Feature settings.
+        base: partner_id, as_of of every row of the result, and what partners say of themselves.
+        buckets: Bucket name to bucket, for the tables that exist.
+    """
+
+    source: Source
+    grid: Grid
+    settings: FeatureSettings
+    base: Any
+    buckets: Mapping[str, Bucket]
+
+    def bucket(self, name: str) -> Bucket | None:
+        """The bucket, or None when its table is absent."""
+        return self.buckets.get(name)
+
+    def joined(self, *parts: Any, once: tuple[Any, ...] = ()) -> Any:
+        """Every (partner, date) with the columns of the parts, missing where a part has no row.
+
+        Args:
+            *parts: Tables keyed by partner_id and as_of.
+            once: One-row tables whose columns every row gets.
+        """
+        rows = self.base.select(*KEYS)
+        for part in parts:
+            rows = rows.left_join(part, list(KEYS)).drop([f"{k}_right" for k in KEYS])
+        for part in once:
+            rows = rows.cross_join(part)
+        return rows
+
+    def zero_if(self, rows: Any, column: str, live: str, *, scale: float = 1.0) -> Any:
+        """A count: 0 where the source was live by then and nothing was counted, missing where it was not."""
+        import ibis
+
+        filled = rows[column].fill_null(0).cast("float64") / scale
+        return (rows.as_of >= rows[live]).ifelse(filled, ibis.null().cast("float64"))
+
+    def live(self, rows: Any, name: str) -> Any:
+        """`live_since` for the spans of a small table."""
+        return live_since(Bucket(rows, corrected=True), **{name: None})
