@@ -34,12 +34,10 @@ def constants_of(fitted: Fitted, design: Design, *, horizons_days: tuple[int, ..
     return horizon_constants(fitted.levels, lengths_days=design.lengths_days, horizons_days=horizons_days)
 
 
-def calibrate(
+def fit_calibrator(
     terms: Terms, constants: Mapping[int, float], matrix: Any, *, row: Any, horizon: Any, y: Any, link: str
-) -> tuple[Affine, dict[int, float]]:
-    """The affine map for rows the parts have not seen, and the constants that go with it.
-
-    A bundle says a + b·(g(x) + c_h). So that the slope acts on g alone, hazards get c_h / b.
+) -> Affine:
+    """The affine map of g(x), from rows the parts have not seen: eta = a + b·g(x) + c_h.
 
     Args:
         terms: Fitted parts.
@@ -51,12 +49,10 @@ def calibrate(
         link: `log_odds` or `log_cumulative_hazard`.
     """
     if not len(y):
-        return Affine(), dict(constants)
+        return Affine()
     eta = terms.eta(matrix)[np.asarray(row, dtype=int)]
-    if link == "log_odds":
-        return fit_platt(eta, y), dict(constants)
-    affine = fit_cloglog(eta, y, constant=np.array([constants[int(h)] for h in horizon]))
-    return affine, {h: c / affine.b for h, c in constants.items()}
+    constant = np.array([constants[int(h)] for h in horizon])
+    return (fit_platt if link == "log_odds" else fit_cloglog)(eta, y, constant=constant)
 
 
 def bootstrap_spread(

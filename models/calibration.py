@@ -1,4 +1,4 @@
-"""Affine calibration: what is served is a + b·eta, so that contributions stay additive.
+"""Affine calibration: what is served is a + b·g(x) + c_h, so that contributions stay additive.
 
 Both fits are maximum likelihood with a weak normal prior on (a, log b) around (0, 0): with few rows the map
 stays near the identity, with many it is the plain Platt fit.
@@ -54,15 +54,16 @@ def complementary(eta: Any) -> Any:
 LINKS: dict[str, Callable[[Any], Any]] = {"log_odds": logistic, "log_cumulative_hazard": complementary}
 
 
-def fit_platt(eta: Any, y: Any, *, weight: Any = None) -> Affine:
+def fit_platt(eta: Any, y: Any, *, constant: Any = 0.0, weight: Any = None) -> Affine:
     """Affine map of log-odds that maximises the binomial likelihood.
 
     Args:
         eta: Log-odds, (n,).
         y: Outcomes 0/1, (n,).
+        constant: Part of the log-odds that the slope leaves alone, such as the cut of an ordered class, (n,).
         weight: Row weights, (n,); None: 1.
     """
-    return _fit(eta, y, weight, _binomial_loss)
+    return _fit(eta, y, weight, _binomial_loss, np.asarray(constant, dtype=np.float64))
 
 
 def fit_cloglog(eta: Any, y: Any, *, constant: Any = 0.0, weight: Any = None) -> Affine:
