@@ -104,7 +104,7 @@ def stage(
     picked = {b.column.name: f"{b.raw} AS {quoted(b.column.name)}" for b in bound}
     clean = quoted(f"{staged}_clean")
     columns = ", ".join([f"row_number() OVER () + {offset} AS __id", ROW, FILE, *picked.values()])
-    filtered = _where(connection, source, mapping.where, table=contract.name)
+    filtered = filtered_sql(connection, source, mapping.where, at=f"tables.{contract.name}.where")
     connection.execute(f"CREATE TEMP TABLE {clean} AS SELECT {columns} FROM {filtered}")
     values = value_sql(
         connection, clean, bound, origin=mapping, table=contract.name, separator=source.separator
@@ -128,7 +128,18 @@ def stage(
     return source.rows - len(source.faults) - int(kept)
 
 
-def _where(connection: Any, source: Source, where: str | None, *, table: str) -> str:
+def filtered_sql(connection: Any, source: Source, where: str | None, *, at: str) -> str:
+    """The source's relation, or a subquery of it that `where:` leaves.
+
+    Args:
+        connection: DuckDB connection.
+        source: The loaded origin.
+        where: SQL condition over the customer's column names, or None.
+        at: YAML path of the condition, for errors.
+
+    Raises:
+        DataError: The condition fails.
+    """
     relation = quoted(source.relation)
     if not where:
         return relation
@@ -143,10 +154,10 @@ def _where(connection: Any, source: Source, where: str | None, *, table: str) ->
         reason = str(error).strip().splitlines()[0]
         raise refusal(
             "PI-D010",
-            f"{table}: `where: {where}` fails: {reason}",
+            f"{at}: {where!r} fails: {reason}",
             allowed="a SQL condition over "
             + ", ".join(source.columns)
             + " (CSV columns are text: CAST them)",
-            pointer=f"tables.{table}.where",
+            pointer=at,
         ) from error
     return kept

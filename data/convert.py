@@ -98,6 +98,9 @@ def value_sql(
     """
     text = {b.column.name: something_sql(quoted(b.column.name)) for b in bound if b.kind == "text"}
     found = {b.column.name: typed_sql(quoted(b.column.name), b.kind, b.column.type) for b in bound}
+    for b in bound:
+        if b.column.allowed:  # closed sets are lower case; `Won` means won
+            found[b.column.name] = f"lower({found[b.column.name]})"
     dated = [b for b in bound if b.kind == "text" and b.column.type == "timestamp"]
     counted = [b for b in bound if b.kind == "text" and b.column.type in ("integer", "number")]
     weighed = [weigh_dates(connection, relation, text[b.column.name], column=b.theirs) for b in dated]

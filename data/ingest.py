@@ -132,7 +132,7 @@ class _Run:
     def __init__(
         self, settings: DataSettings, base: Path, connection: Any, ingested_at: datetime, tell: Progress
     ) -> None:
-        self.settings, self.root = settings, base / settings.root
+        self.settings, self.root = settings, settings.folder(base)
         self.connection, self.ingested_at, self.tell = connection, ingested_at, tell
         self.findings: list[Finding] = []
 

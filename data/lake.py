@@ -75,7 +75,7 @@ class Lake:
 
     @contextmanager
     def transaction(self, *, ingested_at: datetime) -> Iterator[Transaction]:
-        """Write several tables and make them live together; nothing changes when an error leaves the block."""
+        """Write several tables and make them live together; an error leaves the lake as it was."""
         with exclusive(self.root):
             live = read_manifest(self.root)
             self._sweep(live)

@@ -153,6 +153,10 @@ class DataSettings(_Section):
     def _no_sources(cls, value: Any) -> Any:
         return {} if value is None else value
 
+    def folder(self, base: Path) -> Path:
+        """The folder that relative paths of the mappings start from."""
+        return base / self.root
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> DataSettings:
         """The data sections of a whole configuration, as `read_config` returns it.
