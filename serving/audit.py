@@ -92,7 +92,11 @@ def broken_rows(database: Database) -> list[int]:
     broken, previous, expected = [], GENESIS, 1
     with database.read() as connection:
         for row in connection.execute(select(AUDIT_LOG).order_by(AUDIT_LOG.c.seq)).mappings():
-            if row["seq"] != expected or row["previous_sha256"] != previous or seal(row) != row["sha256"]:
+            if (
+                row["seq"] != expected
+                or row["previous_sha256"] != previous
+                or seal(dict(row)) != row["sha256"]
+            ):
                 broken.append(row["seq"])
             previous, expected = row["sha256"], row["seq"] + 1
     return broken

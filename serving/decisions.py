@@ -130,7 +130,7 @@ class DecisionLog:
             row = connection.execute(query.where(DECISIONS.c.decision_id == decision_id)).mappings().first()
         if row is None or (identity.role != "admin" and row["owner"] != identity.owner):
             raise NotFoundError("There is no such decision.")
-        return StoredDecision(_from_row(row), row["created_at"], row["owner"])
+        return StoredDecision(_from_row(dict(row)), row["created_at"], row["owner"])
 
     def count(self) -> int:
         """How many there are."""

@@ -62,5 +62,5 @@ class Metrics:
         if values.ValueClass is values.MutexValue:
             return bytes(generate_latest(self.registry))
         summed = CollectorRegistry()
-        MultiProcessCollector(summed)
+        MultiProcessCollector(summed)  # type: ignore[no-untyped-call]
         return bytes(generate_latest(summed))

@@ -19,6 +19,7 @@ from data.errors import (
     PromotionConflictError,
     PromotionRefusedError,
 )
+from serving.errors import UnavailableError
 
 CONTENT_TYPE = "application/problem+json"
 URN = "urn:partnerintel:problem:"
@@ -49,6 +50,7 @@ _STATUS: tuple[tuple[type[PartnerIntelError], int], ...] = (
     (BundleError, 503),
     (DataError, 503),
     (ConfigError, 503),
+    (UnavailableError, 503),
 )
 
 

@@ -169,7 +169,6 @@ class ModelShape(Shape):
     source: Literal["registry", "local", "seed"] | None
     kind: str | None
     manifest_sha256: str | None
-    champion_version: str | None
     promoted_at: str | None
     entity_id: list[str]
     features: list[str]
@@ -215,7 +214,7 @@ class DecisionAnswer(Shape):
 
 
 class HealthAnswer(Shape):
-    """Whether the service lives or is ready, and if not, why."""
+    """Whether the service lives or is ready, and what is not as it should be."""
 
-    status: Literal["ok", "degraded", "not_ready"]
+    status: Literal["ok", "degraded"]
     reasons: list[str]

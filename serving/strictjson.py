@@ -30,7 +30,7 @@ class JsonFault(Exception):
 def depth_of(body: bytes) -> int:
     """How deep brackets nest, without building anything.
 
-    Only structure is kept (at C speed), then strings are dropped, so a bracket inside a string does not count.
+    Only structure is kept (at C speed), then strings are dropped: a bracket inside one does not count.
     """
     unescaped = _ESCAPES.sub(b"", body) if b"\\" in body else body
     bare = _STRINGS.sub(b"", unescaped.translate(None, _NOT_STRUCTURE))

@@ -1,0 +1,51 @@
+"""The published OpenAPI document: FastAPI's, with our problems and the roles of the route table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from serving import schemas
+from serving.routes import ROUTES
+
+TITLE = "Partner intelligence"
+VERSION = "1"
+ABOUT = (
+    "Scores of partners with reasons that add up. Every score is a recorded decision that can be replayed. "
+    "Errors are RFC 9457 problem details."
+)
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The document, made once for each application."""
+    if app.openapi_schema is None:
+        app.openapi_schema = _build(app)
+    return app.openapi_schema
+
+
+def _build(app: FastAPI) -> dict[str, Any]:
+    found = get_openapi(title=TITLE, version=VERSION, description=ABOUT, routes=app.routes)
+    components = found.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = _problem()
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(unused, None)
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    roles = {(r.path, r.method.lower()): r.roles for r in ROUTES}
+    for path, operations in found["paths"].items():
+        for method, operation in operations.items():
+            allowed = roles.get((path, method))
+            operation["security"] = [{"key": []}] if allowed else []
+            if allowed:
+                operation["description"] = f"Roles: {', '.join(sorted(allowed))}."
+    return found
+
+
+def _problem() -> dict[str, Any]:
+    whole = schemas.ProblemShape.model_json_schema(ref_template="#/components/schemas/{model}")
+    parts = whole.pop("$defs")
+    whole["properties"]["errors"] = {"type": "array", "items": parts["FieldErrorShape"]}
+    for optional in ("detail", "instance"):
+        whole["properties"][optional] = {"type": "string"}
+    return whole

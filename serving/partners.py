@@ -1,0 +1,131 @@
+"""Where partner features come from: the online store, else the last known here, else the bento's seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from serving.lastknown import read_json, write_json
+from serving.view import Partners
+
+NOTE = "partners.json"
+
+
+class FeatureSource(Protocol):
+    """The live side: the feature store and the lake."""
+
+    def version(self) -> str:
+        """Changes whenever the newest features may have changed; cheap. Empty: there is no store."""
+        ...
+
+    def load(self) -> Any:
+        """The newest features of every partner: features.matrix.FeatureMatrix."""
+        ...
+
+    def managers(self, *, now: datetime) -> Mapping[str, str]:
+        """Partner to manager."""
+        ...
+
+
+@dataclass(frozen=True)
+class Shelter:
+    """A folder with last-known features: the matrix, who manages whom, and when that was confirmed.
+
+    Attributes:
+        matrix: Folder that features.matrix reads and writes.
+        note: File with managers and the time of confirmation.
+    """
+
+    matrix: Path
+    note: Path
+
+    def read(self) -> Partners | None:
+        """What is kept, marked as degraded; None when there is nothing usable."""
+        from features.matrix import read_matrix
+
+        note = read_json(self.note)
+        matrix = read_matrix(self.matrix)
+        if matrix is None or not isinstance(note, dict):
+            return None
+        confirmed = datetime.fromisoformat(note["confirmed_at"])
+        return Partners(matrix, note["managers"], confirmed, degraded=True)
+
+    def write(self, partners: Partners, *, with_matrix: bool) -> None:
+        """Keep features that the store just confirmed."""
+        from features.matrix import save_matrix
+
+        if with_matrix:
+            save_matrix(partners.matrix, self.matrix)
+        confirmed = partners.confirmed_at.isoformat()
+        write_json(self.note, {"confirmed_at": confirmed, "managers": dict(partners.managers)})
+
+
+class LivePartners:
+    """Finds the features that should serve.
+
+    Args:
+        source: None where no feature store is configured.
+        shelter: Where the last-known features are kept.
+        seed: The bento's; None outside a bento.
+        clock: Naive UTC time.
+        note_every_seconds: How often an unchanged confirmation is written to disk.
+    """
+
+    def __init__(
+        self,
+        source: FeatureSource | None,
+        *,
+        shelter: Shelter,
+        seed: Shelter | None,
+        clock: Callable[[], datetime],
+        note_every_seconds: float = 300.0,
+    ) -> None:
+        self._source, self._shelter, self._seed, self._clock = source, shelter, seed, clock
+        self._note_every = note_every_seconds
+        self._version = ""
+        self._noted_at: datetime | None = None
+
+    def latest(self, current: Partners | None) -> tuple[Partners | None, str]:
+        """Features that should serve now, and the fault or ''."""
+        if self._source is None:
+            return current or self._kept(), ""
+        try:
+            version = self._source.version()
+            if not version:
+                return self._unconfirmed(current, "there is no feature store")
+            return self._confirmed(self._source, current, version=version), ""
+        except Exception as error:
+            return self._unconfirmed(current, f"the feature store cannot be read ({type(error).__name__})")
+
+    def _unconfirmed(self, current: Partners | None, fault: str) -> tuple[Partners | None, str]:
+        """What was known before, marked; where nothing ever was, a missing store is no fault."""
+        kept = current or self._kept()
+        if kept is None:
+            return None, ""
+        return (kept if kept.degraded else replace(kept, degraded=True)), fault
+
+    def _confirmed(self, source: FeatureSource, current: Partners | None, *, version: str) -> Partners | None:
+        now = self._clock()
+        if current is not None and not current.degraded and version == self._version:
+            confirmed = replace(current, confirmed_at=now)
+            due = self._noted_at is None or (now - self._noted_at).total_seconds() >= self._note_every
+            self._keep(confirmed, with_matrix=False) if due else None
+            return confirmed
+        matrix = source.load()
+        if matrix is None or not matrix.partner_ids:
+            return current or self._kept()
+        fresh = Partners(matrix, source.managers(now=now), now)
+        changed = current is None or current.matrix.version != matrix.version
+        self._keep(fresh, with_matrix=changed)
+        self._version = version
+        return fresh
+
+    def _keep(self, partners: Partners, *, with_matrix: bool) -> None:
+        self._shelter.write(partners, with_matrix=with_matrix)
+        self._noted_at = partners.confirmed_at
+
+    def _kept(self) -> Partners | None:
+        return self._shelter.read() or (self._seed.read() if self._seed else None)

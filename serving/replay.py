@@ -1,0 +1,94 @@
+"""Making a decision again, with the model of then on the features of then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from data.errors import PartnerIntelError
+from serving.auth import Identity
+from serving.decisions import Decision, DecisionLog, canonical
+from serving.scores import Input, Options, score_inputs
+from serving.scoring import answer_of
+from serving.view import Served
+
+MAX_DIFFERENCES = 50
+
+
+class Replay:
+    """Reads decisions and checks that they can be made again, bit for bit.
+
+    Args:
+        decisions: Where they are kept.
+        model_of: Gives a version of a model, verified; raises our errors when it cannot.
+    """
+
+    def __init__(self, decisions: DecisionLog, *, model_of: Callable[[str, str, str], Served]) -> None:
+        self._decisions, self._model_of = decisions, model_of
+
+    def show(self, decision_id: str, *, identity: Identity) -> dict[str, Any]:
+        """The decision and the outcome of its replay.
+
+        Raises:
+            NotFoundError: There is none, or it is another's.
+        """
+        stored = self._decisions.read(decision_id, identity=identity)
+        decision = stored.decision
+        return {
+            "decision_id": decision.decision_id,
+            "created_at": stored.created_at,
+            "owner": stored.owner,
+            "entity_id": dict(decision.entity_id),
+            "model": decision.model,
+            "model_version": decision.model_version,
+            "manifest_sha256": decision.manifest_sha256,
+            "matrix_version": decision.matrix_version,
+            "features_as_of": decision.features_as_of,
+            "features": {k: None if v != v else v for k, v in decision.features.items()},
+            "request": dict(decision.request),
+            "response": dict(decision.response),
+            **self._outcome(decision),
+        }
+
+    def _outcome(self, decision: Decision) -> dict[str, Any]:
+        try:
+            served = self._model_of(decision.model, decision.model_version, decision.manifest_sha256)
+            replayed = made_again(decision, served)
+        except PartnerIntelError as error:
+            return {"replayed": "impossible", "why": str(error), "differences": []}
+        if canonical(replayed) == canonical(dict(decision.response)):
+            return {"replayed": "identical", "why": None, "differences": []}
+        found = differences(decision.response, replayed)[:MAX_DIFFERENCES]
+        why = (
+            "The same model on the same features gave another answer: another processor or library version "
+            "computes the last digits differently, or the record was changed."
+        )
+        return {"replayed": "different", "why": why, "differences": found}
+
+
+def made_again(decision: Decision, served: Served) -> dict[str, Any]:
+    """The answer of `served` to the decision's features under its options."""
+    kept = decision.options
+    row = Input(decision.features, decision.features_as_of, stale=kept["stale"])
+    options = Options(
+        horizons=tuple(kept["horizons"]),
+        max_reasons=kept["max_reasons"],
+        stale_views=tuple(kept["stale_views"]),
+        degraded=kept["degraded"],
+    )
+    scores = score_inputs(served, [row], options)[0]
+    return answer_of(decision.entity_id, scores, decision.decision_id)
+
+
+def differences(stored: Any, replayed: Any, at: str = "") -> list[dict[str, Any]]:
+    """Where two answers differ, with pointers."""
+    if isinstance(stored, Mapping) and isinstance(replayed, Mapping):
+        keys = sorted({*stored, *replayed})
+        return [d for k in keys for d in differences(stored.get(k), replayed.get(k), f"{at}/{k}")]
+    same_length = isinstance(stored, list) and isinstance(replayed, list) and len(stored) == len(replayed)
+    if same_length:
+        pairs = enumerate(zip(stored, replayed, strict=True))
+        return [d for i, (a, b) in pairs for d in differences(a, b, f"{at}/{i}")]
+    if canonical(stored) == canonical(replayed):
+        return []
+    return [{"pointer": at, "stored": stored, "replayed": replayed}]

@@ -1,0 +1,218 @@
+"""Everything one worker of the service is made of, composed from a workspace."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from data.mapping import CONFIG_NAME, parse_settings, read_config
+from serving import audit
+from serving.api import UseCases
+from serving.auth import Identity, Keyring
+from serving.champions import Champions
+from serving.decisions import DecisionLog
+from serving.guard import Gatekeeping
+from serving.limiter import DenialLimiter
+from serving.live import LiveFeatures, LiveRegistry
+from serving.logs import EventLog
+from serving.metrics import Metrics
+from serving.partners import LivePartners, Shelter
+from serving.readiness import draining, health
+from serving.replay import Replay
+from serving.resident import Resident
+from serving.routes import Route, RouteTable
+from serving.scoring import Scoring
+from serving.settings import ServingSettings
+from serving.shelf import Shelf
+from serving.state import Database
+from serving.view import View
+
+SEED = Path(__file__).resolve().parents[1] / "seed"
+
+
+@dataclass(frozen=True)
+class Edges:
+    """What the outside world gives: time and randomness.
+
+    Attributes:
+        clock: Naive UTC time.
+        ticks: Seconds that only go forward.
+        random: Source of random bytes.
+        server_pid: Process that starts and stops the workers.
+    """
+
+    clock: Callable[[], datetime]
+    ticks: Callable[[], float]
+    random: Callable[[int], bytes]
+    server_pid: int
+
+
+def real_edges() -> Edges:
+    """The machine's own clock and randomness."""
+    return Edges(
+        lambda: datetime.now(UTC).replace(tzinfo=None), time.monotonic, secrets.token_bytes, os.getppid()
+    )
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A running worker.
+
+    Attributes:
+        settings: As read.
+        database: Keys, decisions, audit log.
+        decisions: Decision log.
+        resident: Models and features in memory.
+        keep: What the guard needs.
+        use_cases: What the application calls.
+    """
+
+    settings: ServingSettings
+    database: Database
+    decisions: DecisionLog
+    resident: Resident
+    keep: Gatekeeping
+    use_cases: UseCases
+
+    def start(self) -> None:
+        """Load models and features, then keep them current."""
+        self.resident.start()
+
+    def stop(self) -> None:
+        """End the background work and give the connections back."""
+        self.resident.stop()
+        self.database.close()
+
+
+def open_runtime(
+    workspace: Path, *, edges: Edges | None = None, log: EventLog | None = None, seed: Path = SEED
+) -> Runtime:
+    """Compose a worker.
+
+    Args:
+        workspace: A workspace, or an empty writable folder to serve what the bento carries.
+        edges: Time and randomness; the machine's own unless given.
+        log: Where events are written; standard error unless given.
+        seed: The bento's seed folder; need not exist.
+
+    Raises:
+        ConfigError: The settings cannot be used.
+    """
+    edges = edges or real_edges()
+    log = log or EventLog(clock=edges.clock)
+    workspace = workspace.resolve()
+    config = read_config(workspace) if (workspace / CONFIG_NAME).is_file() else {}
+    settings = parse_settings(ServingSettings, config.get("serving") or {}, at="serving")
+    database = Database(settings.database(workspace))
+    database.migrate()
+    metrics, decisions = Metrics(), DecisionLog(database)
+    champions, resident = _resident(
+        workspace, config, settings, edges=edges, log=log, seed=seed, metrics=metrics
+    )
+    scoring = Scoring(
+        resident.view,
+        decisions=decisions,
+        settings=settings,
+        clock=edges.clock,
+        random=edges.random,
+        counted=lambda model, evidence: metrics.scores.labels(model, evidence).inc(),
+    )
+    is_draining = draining(workspace, server_pid=edges.server_pid)
+
+    def healthy() -> tuple[bool, dict[str, Any]]:
+        return health(resident.view(), settings=settings, now=edges.clock(), draining=is_draining())
+
+    use_cases = UseCases(
+        scoring=scoring,
+        replay=Replay(decisions, model_of=_version_of(resident, champions)),
+        shelf=Shelf(resident.view, reports=workspace / "reports"),
+        health=healthy,
+        metrics=metrics.page,
+    )
+    keep = _gatekeeping(settings, database, edges=edges, metrics=metrics, log=log)
+    return Runtime(settings, database, decisions, resident, keep, use_cases)
+
+
+def _resident(
+    workspace: Path,
+    config: dict[str, Any],
+    settings: ServingSettings,
+    *,
+    edges: Edges,
+    log: EventLog,
+    seed: Path,
+    metrics: Metrics,
+) -> tuple[Champions, Resident]:
+    home = workspace / "serving"
+    seeded = seed if seed.is_dir() else None
+    champions = Champions(
+        LiveRegistry(workspace),
+        home=home,
+        workspace=workspace,
+        seed=seeded,
+        ticks=edges.ticks,
+    )
+    partners = LivePartners(
+        LiveFeatures(workspace, config),
+        shelter=Shelter(workspace / "matrix", home / "partners.json"),
+        seed=Shelter(seeded / "matrix", seeded / "partners.json") if seeded else None,
+        clock=edges.clock,
+    )
+
+    def measured(view: View) -> None:
+        if view.partners is not None:
+            newest = max(view.partners.as_of.values())
+            metrics.feature_age.set((edges.clock() - newest).total_seconds())
+            metrics.degraded.set(float(view.partners.degraded))
+
+    resident = Resident(
+        champions, partners, every_seconds=settings.refresh_seconds, log=log, swapped=measured
+    )
+    return champions, resident
+
+
+def _version_of(resident: Resident, champions: Champions) -> Callable[[str, str, str], Any]:
+    """A version of a model: the one in memory when it is that, else from the registry or the disk."""
+
+    def find(model: str, version: str, manifest_sha256: str) -> Any:
+        served = resident.view().models.get(model)
+        if (
+            served is not None
+            and served.bundle.manifest_sha256 == manifest_sha256
+            and served.version == version
+        ):
+            return served
+        return champions.version(model, version, manifest_sha256)
+
+    return find
+
+
+def _gatekeeping(
+    settings: ServingSettings, database: Database, *, edges: Edges, metrics: Metrics, log: EventLog
+) -> Gatekeeping:
+    keyring = Keyring(database, clock=edges.clock, ticks=edges.ticks)
+
+    def denied(identity: Identity | None, route: Route, status: int) -> None:
+        actor = f"{identity.owner} ({identity.key_id})" if identity else "nobody"
+        what = f"{route.method} {route.path}"
+        audit.append(
+            database, at=edges.clock(), actor=actor, action="denied", object=what, detail={"status": status}
+        )
+
+    return Gatekeeping(
+        settings=settings,
+        table=RouteTable(docs=settings.docs),
+        verify=keyring.verify,
+        verify_blocks=keyring.blocks,
+        denied=denied,
+        limiter=DenialLimiter(settings.denials_per_minute, clock=edges.ticks),
+        metrics=metrics,
+        log=log,
+        new_request_id=lambda: edges.random(8).hex(),
+    )

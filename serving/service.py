@@ -1,0 +1,107 @@
+"""The BentoML service: the public application at `/`, the native verbs, and the guard in front of both.
+
+BentoML imports this module by name in every worker. Importing it reads nothing; making the service reads one
+variable, PARTNERINTEL_WORKSPACE.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import bentoml
+from starlette.routing import Route as HttpRoute
+
+from data.errors import ConfigError
+from serving import api, schemas
+from serving.asgi import IDENTITY, App
+from serving.guard import Gatekeeping, Guard
+from serving.routes import ROUTES
+from serving.runtime import Runtime, open_runtime
+
+WORKSPACE = "PARTNERINTEL_WORKSPACE"
+_NATIVE = {r.path for r in ROUTES if r.native}
+
+
+class Slot:
+    """Holds the runtime of this worker once the service has been made."""
+
+    def __init__(self) -> None:
+        self.runtime: Runtime | None = None
+
+    def use_cases(self) -> api.UseCases:
+        """What the application calls; only reached through the guard, which waits for the runtime."""
+        if self.runtime is None:
+            raise RuntimeError("the guard let a request through before the service was up")
+        return self.runtime.use_cases
+
+    def keep(self) -> Gatekeeping | None:
+        """What the guard needs, None before the service is up."""
+        return self.runtime.keep if self.runtime else None
+
+
+SLOT = Slot()
+APP = api.create_app(SLOT.use_cases)
+
+
+class GuardedService(bentoml.Service):
+    """A BentoML service whose own pages are taken away and whose every request passes the guard first."""
+
+    def to_asgi(self, is_main: bool = True) -> App:
+        """The application a worker serves."""
+        inner = super().to_asgi(is_main=is_main)
+        # BentoML answers /livez, /readyz, /metrics, /docs.json and / itself; ours must be reached instead.
+        inner.router.routes = [r for r in inner.router.routes if _is_ours(r)]
+        return Guard(inner, keep=SLOT.keep)
+
+
+def _is_ours(route: Any) -> bool:
+    if isinstance(route, HttpRoute):
+        return route.path in _NATIVE
+    return getattr(route, "app", None) is APP
+
+
+@bentoml.service(
+    name="partnerintel",
+    service_class=GuardedService,
+    workers=1,
+    # One thread per worker, the default, halves throughput.
+    threads=4,
+    traffic={"timeout": 60},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+)
+@bentoml.asgi_app(APP, path="/")
+class PartnerIntel:
+    """Partner intelligence: calibrated scores with reasons, every one a decision that can be replayed."""
+
+    def __init__(self) -> None:
+        given = os.environ.get(WORKSPACE)
+        if not given:
+            raise ConfigError(
+                f"{WORKSPACE} is not set.",
+                allowed="a writable folder: a workspace, or an empty one to serve what the bento carries",
+                next_step=f"`{WORKSPACE}=DIR`, or `partnerintel serve -w DIR`.",
+            )
+        SLOT.runtime = open_runtime(Path(given))
+        SLOT.runtime.start()
+
+    @bentoml.api(route="/churn_score")
+    def churn_score(
+        self, body: schemas.ChurnScoreRequest, /, ctx: bentoml.Context
+    ) -> schemas.ChurnScoreAnswer:
+        """Churn of known partners, or of rows of features."""
+        identity = ctx.request.scope[IDENTITY]
+        # A ready response passes BentoML untouched; the annotation is for its schema.
+        answer: Any = api.native_answer(
+            lambda: api.churn(SLOT.use_cases().scoring, body, identity=identity), scope=ctx.request.scope
+        )
+        return answer
+
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        """Stop the background work and give the connections back."""
+        if SLOT.runtime is not None:
+            SLOT.runtime.stop()
+            SLOT.runtime = None
