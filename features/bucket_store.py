@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,8 @@ def _append(
     names = part_names(new)
     increment = digest([state["key"], *names])[:16]
     for kind in kinds:
-        reduced = kind.reduce(rows, settings)
-        write_atomically(
-            folder / f"{kind.name}-{increment}.parquet",
-            lambda path, reduced=reduced: source.connection.to_parquet(reduced, path),
-        )
+        write = partial(source.connection.to_parquet, kind.reduce(rows, settings))
+        write_atomically(folder / f"{kind.name}-{increment}.parquet", write)
     state = {
         "key": state["key"],
         "covered": sorted([*state["covered"], *names]),

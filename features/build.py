@@ -31,8 +31,8 @@ def build_features(
 ) -> dict[str, Any]:
     """Features of every partner at every date, as they were known then.
 
-    A feature at `as_of` (midnight UTC) uses rows with `event_at < as_of` and `known_at <= as_of`, each record in
-    its last version known by then. The order of rows and files, repetitions and batches change no bit.
+    A feature at `as_of` (midnight UTC) uses rows with `event_at < as_of` and `known_at <= as_of`, each record
+    in its last version known by then. The order of rows and files, repetitions and batches change no bit.
 
     Args:
         tables: Table name to its Parquet files, all versions; `partners` is needed, the rest is optional.

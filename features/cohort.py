@@ -40,7 +40,7 @@ def value_activity(lake: Any, *, kinds: Sequence[str]) -> Any:
 
 
 def terminations(lake: Any) -> Any:
-    """Agreements that ended, every version: DataFrame[partner_id, event_at, known_at, record_key]; may be empty."""
+    """Agreements that ended, every version, in the columns of `value_activity`; may be empty."""
     if not lake.has("terminations"):
         return _sorted([])
     rows = lake.read("terminations")

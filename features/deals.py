@@ -61,8 +61,8 @@ VIEW = ViewDefinition(
         Definition(
             "won_gap_p90_days",
             "days",
-            "0.9 quantile of the partner's n own gaps between days with a won deal, drawn toward the one of all "
-            "partners with weight n / (n + 4); missing without a won deal.",
+            "0.9 quantile of the partner's n own gaps between days with a won deal, drawn toward the one of "
+            "all partners with weight n / (n + 4); missing without a won deal.",
         ),
         Definition(
             "won_overdue_ratio",

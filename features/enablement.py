@@ -35,7 +35,9 @@ _COUNTS = ("certified_users_count", "certifications_active_count", "certificatio
 
 def build(inputs: Inputs) -> Any | None:
     """Enablement features of every partner at every date; None without certifications and events."""
-    parts, once, certified = [], [], inputs.source.has("certifications")
+    parts: list[Any] = []
+    once: list[Any] = []
+    certified = inputs.source.has("certifications")
     if certified:
         rows = spans(inputs.source, "certifications")
         parts.append(_certificates(rows, inputs))

@@ -41,7 +41,7 @@ class Fingerprint:
 
 
 def definition_hash(*modules: str, settings: FeatureSettings) -> str:
-    """Hash of the named modules of this package, of what all share, and of the settings features depend on."""
+    """Hash of the named modules of this package, of what all share, and of what matters in the settings."""
     chosen = settings.model_dump(mode="json", include={"event_groups", "gap_window_days", "gap_prior_weight"})
     return digest([_source_hash(m) for m in sorted({*_SHARED, *modules})] + [chosen])
 

@@ -13,10 +13,10 @@ LONG_GAP = 0.9
 def gap_quantiles(days: Bucket, grid: Grid, *, window_days: int, prior_weight: float) -> Any:
     """Median and long gap between neighbouring days, as known at each date.
 
-    The median is the partner's own. The long gap is the 0.9 quantile of the partner's n gaps, drawn toward the
-    0.9 quantile of all partners' gaps at that date with weight n / (n + prior_weight): three gaps say little
-    about the tail. A partner with a single day has the pooled one; without any day in the window both are
-    missing. Quantiles interpolate linearly.
+    The median is the partner's own. The long gap is the 0.9 quantile of the partner's n gaps, drawn toward
+    the 0.9 quantile of all partners' gaps at that date with weight n / (n + prior_weight): three gaps say
+    little about the tail. A partner with a single day has the pooled one; without any day in the window both
+    are missing. Quantiles interpolate linearly.
 
     Args:
         days: Rows in which the event happened, at most one valid row a day counts.
@@ -44,7 +44,7 @@ def gap_quantiles(days: Bucket, grid: Grid, *, window_days: int, prior_weight: f
 
 
 def _gaps(days: Bucket, grid: Grid, *, window_days: int) -> Any:
-    """One row for each day of each partner at each date, with the gap to the day before (missing: the first)."""
+    """One row for each day of each partner at each date, and the gap to the day before, if there is one."""
     import ibis
 
     rows, dates = days.rows, grid.table()

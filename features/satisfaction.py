@@ -32,7 +32,8 @@ VIEW = ViewDefinition(
 
 def build(inputs: Inputs) -> Any | None:
     """Satisfaction features of every partner at every date; None without surveys and events."""
-    parts, once = [], []
+    parts: list[Any] = []
+    once: list[Any] = []
     if inputs.source.has("surveys"):
         parts.extend(_surveys(inputs))
     days = inputs.bucket("event_days")

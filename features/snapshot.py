@@ -1,4 +1,4 @@
-"""Snapshots on disk: one Parquet file for each view and date, replaced atomically, made anew only when stale."""
+"""Snapshots on disk: a Parquet file for each view and date, replaced atomically, remade only when stale."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from data.errors import MissingDataError
 from features.bucket_store import stored_buckets
+from features.buckets import Bucket
 from features.build import assemble, build_features, build_view, require_partners
 from features.catalog import VIEWS, view
 from features.files import write_atomically
@@ -100,7 +101,7 @@ def _build_stale(
     stale = [d for d in dates if not _holds(snapshot_path(root, name, d), now, d, source)]
     if not stale:
         return ()
-    buckets = {}
+    buckets: dict[str, Bucket] = {}
     for table in ("events", "deals"):
         if table in definition.tables:
             buckets |= stored_buckets(root / "buckets", source, table, settings=settings)

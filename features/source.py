@@ -47,8 +47,8 @@ class Source:
         """
         files = [str(p) for p in (self.paths[name] if paths is None else paths)]
         rows = self.connection.read_parquet(files, union_by_name=True)
-        return rows.select(**{c.name: _typed(rows, c.name, PARQUET_TYPES[c.type]) for c in TABLES[name].columns},
-                           row_hash=_typed(rows, "row_hash", "string"))  # fmt: skip
+        columns = {c.name: _typed(rows, c.name, PARQUET_TYPES[c.type]) for c in TABLES[name].columns}
+        return rows.select(**columns, row_hash=_typed(rows, "row_hash", "string"))
 
     def keep(self, name: str, rows: Any) -> Any:
         """Compute an expression once and refer to its result from then on."""

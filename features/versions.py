@@ -109,7 +109,7 @@ def _repeated_keys(source: Source, rows: Any, key: tuple[str, ...]) -> Any | Non
 
 
 def _number(source: Source, sql: str) -> int:
-    return int(source.connection.raw_sql(sql).fetchone()[0])
+    return int(source.connection.raw_sql(sql).fetchall()[0][0])
 
 
 def _files(paths: Sequence[Path]) -> str:
