@@ -34,10 +34,12 @@ def constants_of(fitted: Fitted, design: Design, *, horizons_days: tuple[int, ..
     return horizon_constants(fitted.levels, lengths_days=design.lengths_days, horizons_days=horizons_days)
 
 
-def fit_calibrator(
+def calibrate(
     terms: Terms, constants: Mapping[int, float], matrix: Any, *, row: Any, horizon: Any, y: Any, link: str
-) -> Affine:
-    """The affine map of g(x), from rows the parts have not seen: eta = a + b·g(x) + c_h.
+) -> tuple[Affine, dict[int, float]]:
+    """The affine map for rows the parts have not seen, and the constants that go with it.
+
+    A bundle says a + b·(g(x) + c_h). So that the slope acts on g alone, the constants come back as c_h / b.
 
     Args:
         terms: Fitted parts.
@@ -49,10 +51,11 @@ def fit_calibrator(
         link: `log_odds` or `log_cumulative_hazard`.
     """
     if not len(y):
-        return Affine()
+        return Affine(), dict(constants)
     eta = terms.eta(matrix)[np.asarray(row, dtype=int)]
     constant = np.array([constants[int(h)] for h in horizon])
-    return (fit_platt if link == "log_odds" else fit_cloglog)(eta, y, constant=constant)
+    affine = (fit_platt if link == "log_odds" else fit_cloglog)(eta, y, constant=constant)
+    return affine, {h: c / affine.b for h, c in constants.items()}
 
 
 def bootstrap_spread(

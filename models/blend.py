@@ -45,7 +45,7 @@ def fit_weights(
     parts = np.asarray(parts, dtype=np.float64)
     level = np.zeros(len(y), dtype=int) if level is None else level
     data = Likelihood(family, y, offset, np.arange(len(y)), level)
-    return fit_glm(parts, data, penalty=0.0, toll=toll, lower=0.0, upper=greatest).coefficients
+    return fit_glm(parts, data, penalty=0.0, toll=toll, sign=1, most=greatest).coefficients
 
 
 def loss_of(data: Likelihood, eta: Any) -> float:

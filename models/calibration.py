@@ -1,4 +1,4 @@
-"""Affine calibration: what is served is a + b·g(x) + c_h, so that contributions stay additive.
+"""Affine calibration: what is served is a + b·g(x) + a constant, so that contributions stay additive.
 
 Both fits are maximum likelihood with a weak normal prior on (a, log b) around (0, 0): with few rows the map
 stays near the identity, with many it is the plain Platt fit.

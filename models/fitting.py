@@ -17,7 +17,7 @@ from models.boosting import BoostParams, fit_trees, monotone_signs, raw_scores
 from models.calibration import Affine
 from models.design import Design, grouped_folds
 from models.encoding import Encoder
-from models.glm import ETA_BOUND, GlmFit, fit_glm
+from models.glm import GlmFit, fit_glm
 from models.hazards import interval_effects
 from models.scorecard import Scorecard
 from models.spec import ModelSpec
@@ -193,10 +193,9 @@ def _fit_prior(
     contributions = usable.contributions_of(design.matrix[:, columns])
     tens = (contributions.sum(axis=1, keepdims=True) - 50.0) / 10.0
     sign = -1 if spec.adverse else 1
-    ends = sorted((sign * POINTS_SLOPE_LEAST, sign * ETA_BOUND))
     fit = fit_glm(
         tens, design.likelihood(), penalty=1 / POINTS_SLOPE_SD**2, centre=sign * POINTS_SLOPE,
-        lower=ends[0], upper=ends[1],
+        sign=sign, least=POINTS_SLOPE_LEAST,
     )  # fmt: skip
     slope = float(fit.coefficients[0]) / 10.0
     centres = tuple(float(c) for c in contributions.mean(axis=0))
@@ -222,10 +221,9 @@ def unlabelled_prior(matrix: Any, encoder: Encoder, spec: ModelSpec, scorecard: 
 
 def _fit_linear(design: Design, encoder: Encoder, scaling: Scaling, offset: Any, penalty: float) -> GlmFit:
     # Signs hold here, too: a linear part against the stated sign would undo the trees' promise.
-    sign = np.array(monotone_signs(encoder))
     fit = fit_glm(
         scaling(design.matrix), design.likelihood(offset), penalty=penalty,
-        lower=np.where(sign > 0, 0.0, -ETA_BOUND), upper=np.where(sign < 0, 0.0, ETA_BOUND),
+        sign=monotone_signs(encoder),
     )  # fmt: skip
     return replace(fit, intercepts=_padded(fit, design))
 

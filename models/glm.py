@@ -74,10 +74,11 @@ def fit_glm(
     penalty: Any,
     centre: Any = 0.0,
     toll: float = 0.0,
-    lower: Any = -ETA_BOUND,
-    upper: Any = ETA_BOUND,
+    sign: Any = 0,
+    least: float = 0.0,
+    most: float = ETA_BOUND,
 ) -> GlmFit:
-    """Minimise −log L + ½ Σ penalty·(β − centre)² + toll·Σ β with lower ≤ β ≤ upper.
+    """Minimise −log L + ½ Σ penalty·(β − centre)² + toll·Σ β, with β of the given signs.
 
     Projected Newton steps: quasi-Newton methods stopped far from the optimum on such likelihoods.
 
@@ -87,13 +88,17 @@ def fit_glm(
         penalty: Ridge strength, in nats, (p,) or a number.
         centre: Where coefficients are drawn to, (p,) or a number.
         toll: Nats that a coefficient of 1 costs; for weights, which are not negative.
-        lower: Least coefficients, (p,) or a number.
-        upper: Greatest coefficients.
+        sign: +1, -1 or 0 (free) of each coefficient, (p,) or a number.
+        least: Least size of a signed coefficient.
+        most: Greatest size of any coefficient.
 
     Source: Bertsekas, Projected Newton methods for optimization problems with simple constraints (1982).
     """
     problem = _Problem(matrix, data, *_spread_out(matrix.shape[1], data.levels, penalty, centre, toll))
-    low, high = (_full(v, matrix.shape[1], data.levels, edge) for v, edge in ((lower, -1), (upper, 1)))
+    sign = np.broadcast_to(np.asarray(sign), (matrix.shape[1],))
+    wide = np.full(data.levels, ETA_BOUND)
+    low = np.concatenate([-wide, np.where(sign > 0, least, -most)])
+    high = np.concatenate([wide, np.where(sign < 0, -least, most)])
     point = np.clip(problem.start(), low, high)
     value, slope = problem.value(point), problem.slope(point)
     for _ in range(MAX_STEPS):
@@ -191,8 +196,3 @@ def _spread_out(columns: int, levels: int, penalty: Any, centre: Any, toll: floa
         return np.concatenate([free, np.broadcast_to(np.asarray(value, dtype=np.float64), (columns,))])
 
     return full(penalty), full(centre), full(toll)
-
-
-def _full(value: Any, columns: int, levels: int, edge: int) -> Any:
-    own = np.broadcast_to(np.asarray(value, dtype=np.float64), (columns,))
-    return np.concatenate([np.full(levels, edge * ETA_BOUND), own])

@@ -72,7 +72,7 @@ class Bundle:
         kind: `boosted`, or `scorecard` when nothing was learnt beyond the map of points.
         spec: Definition, restricted to the data's features.
         terms: Additive parts of eta.
-        calibrator: Affine map of g(x), the sum of the terms: eta = a + b·g(x) + c_h.
+        calibrator: Affine map of g(x) + c_h, g the sum of the terms.
         horizons: Horizon in days → c_h, log cumulative-hazard constant; 0.0 for a plain binary model, and
             horizon 0 for one without horizon.
         link: `log_odds` or `log_cumulative_hazard`.
@@ -125,11 +125,12 @@ class Bundle:
 
     def baseline(self, horizon: int) -> float:
         """Constant part of the calibrated eta at a horizon."""
-        return float(self.calibrator(self.terms.baseline)) + self.horizons[self._checked([horizon])[0]]
+        constant = self.terms.baseline + self.horizons[self._checked([horizon])[0]]
+        return float(self.calibrator(constant))
 
     def eta(self, matrix: Any, *, horizon: int) -> Any:
         """Calibrated log-odds or log cumulative hazard, (n,)."""
-        return self.calibrator(self.terms.eta(matrix)) + self.horizons[self._checked([horizon])[0]]
+        return self.calibrator(self.terms.eta(matrix) + self.horizons[self._checked([horizon])[0]])
 
     def score(self, matrix: Any, *, horizons: Iterable[int] | None = None) -> Scores:
         """Probabilities with 80 % intervals and evidence grades.
@@ -148,7 +149,7 @@ class Bundle:
         sd = self.calibrator.b * self.spread.sd(plain, missing, self._groups)
         evidence = grade(sd, known=self._known(missing), labelled=self.labelled, positives=self.positives)
         blank = np.array([e == "insufficient" for e in evidence], dtype=bool)
-        eta = {h: self.calibrator(plain) + self.horizons[h] for h in chosen}
+        eta = {h: self.calibrator(plain + self.horizons[h]) for h in chosen}
         return Scores(
             eta,
             {h: np.where(blank, np.nan, link(e)) for h, e in eta.items()},

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.assembly import bootstrap_spread, build_bundle, constants_of, fit_calibrator, unlabelled_bundle
+from models.assembly import bootstrap_spread, build_bundle, calibrate, constants_of, unlabelled_bundle
 from models.boosting import BoostParams
 from models.bundle import Bundle, load_bundle, save_bundle
 from models.churn import SPEC
@@ -95,7 +95,7 @@ def make_bundle(
     fresh = make_frame(300, seed=seed + 50)
     late = stacked(fresh, encoder.encode(fresh), seed=seed + 51)
     row, horizon, y = outcomes(late)
-    calibrator = fit_calibrator(
+    calibrator, constants = calibrate(
         fitted.terms, constants, late.matrix, row=row, horizon=horizon, y=y, link="log_cumulative_hazard"
     )
     spread = bootstrap_spread(
