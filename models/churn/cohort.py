@@ -17,14 +17,15 @@ LONG_GAP_QUANTILE = 0.9
 def known(rows: Any, *, by: Any) -> Any:
     """Rows known by a moment: late ones left out, corrected ones in their last version.
 
-    Versions are told apart by an optional column `record_key`; without it every row stands for itself.
+    Versions are told apart by an optional column `record_key`; without it every row stands for itself. A last
+    version without `event_at` says that the activity did not happen after all.
     """
     seen = rows[rows["known_at"] <= pd.Timestamp(by)]
     if "record_key" not in seen.columns:
-        return seen
+        return seen.dropna(subset=["event_at"])
     # The last version wins; equal times are settled by the content, so that row order does not matter.
     ordered = seen.sort_values(["record_key", "known_at", "event_at"], kind="stable")
-    return ordered.drop_duplicates("record_key", keep="last")
+    return ordered.drop_duplicates("record_key", keep="last").dropna(subset=["event_at"])
 
 
 def build_cohort(activity: Any, terminations: Any, *, as_ofs: Sequence[date], settings: ChurnSettings) -> Any:

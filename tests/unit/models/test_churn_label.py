@@ -179,6 +179,15 @@ def test_correction_replaces_the_row_it_corrects_once_known() -> None:
     assert answers(label(activity, until=day(160)))["A", 30] == 1
 
 
+def test_activity_that_was_taken_back_vanishes_once_that_is_known() -> None:
+    activity = rows(("A", day(-1)), ("A", day(20)), ("A", day(70)), ("A", day(120)))
+    taken_back = pd.DataFrame({"partner_id": ["A"], "event_at": [pd.NaT], "known_at": [day(160)]})
+    activity = pd.concat([activity, taken_back.astype(activity.dtypes)], ignore_index=True)
+    activity["record_key"] = ["1", "2", "3", "4", "2"]
+    assert answers(label(activity, until=day(159)))["A", 30] == 0
+    assert answers(label(activity, until=day(160)))["A", 30] == 1
+
+
 def test_silence_label_is_no_activity_within_its_horizon() -> None:
     for event, expected in ((T, 0), (day(90) - SECOND, 0), (day(90), 1)):
         found = label(rows(("A", day(-1)), ("A", event)), config=SILENCE)
