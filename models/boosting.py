@@ -112,10 +112,3 @@ def fit_trees(
         params={"verbosity": -1, "feature_pre_filter": False, "num_threads": 1},
     )  # fmt: skip
     return lgb.train(options, data, num_boost_round=trees or params.trees)
-
-
-def raw_scores(booster: Any, design: Design, encoder: Encoder, *, trees: int | None = None) -> Any:
-    """Raw score of each observation, (m,), of the first `trees` trees."""
-    return booster.predict(
-        inputs_of(design, encoder), raw_score=True, num_threads=1, num_iteration=trees or -1
-    )

@@ -1,7 +1,7 @@
-"""Fit the parts of a score: scorecard map, penalised linear part, trees, and their weights.
+"""Fit the parts of a score: scorecard map, penalised linear part, trees.
 
-Both learnt parts start from the scorecard as an offset and never see one another; their weights come from
-grouped out-of-fold predictions (`models.blend`). Searching parameters and splitting time is training's work.
+Both learnt parts start from the scorecard as an offset and never see one another; their weights are earned on
+predictions out of fold (`models.blend`). Searching parameters, folds and splits is training's work.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from data.errors import MissingDataError
-from models.blend import fit_weights, loss_of
-from models.boosting import BoostParams, fit_trees, monotone_signs, raw_scores
+from models.boosting import BoostParams, fit_trees, monotone_signs
 from models.calibration import Affine
-from models.design import Design, grouped_folds
+from models.design import Design
 from models.encoding import Encoder
 from models.glm import GlmFit, fit_glm
 from models.hazards import interval_effects
@@ -23,16 +22,13 @@ from models.scorecard import Scorecard
 from models.spec import ModelSpec
 from models.terms import BoostTerm, LinearTerm, PriorTerm, Scaling, Terms
 
-PENALTIES = (3.0, 15.0, 75.0, 400.0)
 POINTS_SLOPE, POINTS_SLOPE_SD, POINTS_SLOPE_LEAST = 0.25, 0.25, 0.01
 """Of eta for 10 points of the scorecard: expected before data, how firmly, and the least that keeps order."""
-SHARES_OF_TREES = (0.25, 0.5, 1.0)
-MAX_CROSS_FIT_ROWS = 30_000
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What cross-fitting decided; refits reuse it.
+    """What was decided on predictions out of fold; refits reuse it.
 
     Attributes:
         penalty: Ridge of the linear part.
@@ -41,7 +37,7 @@ class Choices:
         boosted_weight: Weight of the trees.
     """
 
-    penalty: float = PENALTIES[1]
+    penalty: float = 100.0
     trees: int = 0
     linear_weight: float = 0.0
     boosted_weight: float = 0.0
@@ -70,8 +66,7 @@ def fit_terms(
     scorecard: Scorecard | None,
     params: BoostParams,
     seed: int,
-    folds: int = 5,
-    choices: Choices | None = None,
+    choices: Choices,
 ) -> Fitted:
     """Fit everything on the observations.
 
@@ -81,13 +76,10 @@ def fit_terms(
         spec: The model's definition.
         scorecard: Prior; None: none.
         params: Parameters of the trees.
-        seed: Of folds, bagging and column sampling.
-        folds: Grouped folds for the weights.
-        choices: Reuse these instead of cross-fitting (refits, bootstrap).
+        seed: Of bagging and column sampling.
+        choices: Penalty, number of trees, and weights; a part of weight 0 is not fitted.
     """
     prior, start = _fit_prior(design, encoder, spec, scorecard)
-    if choices is None:
-        choices = cross_fit(design, encoder, spec, scorecard=scorecard, params=params, seed=seed, folds=folds)
     offset = _offset(prior, design)
     linear = None
     if choices.linear_weight > 0:
@@ -103,81 +95,6 @@ def fit_terms(
     levels = _levels(terms, design)
     terms = replace(terms, intercept=float(levels[0]))
     return Fitted(terms, choices, tuple(float(v - levels[0]) for v in levels))
-
-
-def cross_fit(
-    design: Design,
-    encoder: Encoder,
-    spec: ModelSpec,
-    *,
-    scorecard: Scorecard | None,
-    params: BoostParams,
-    seed: int,
-    folds: int = 5,
-) -> Choices:
-    """Penalty, number of trees and weights by grouped out-of-fold likelihood."""
-    design = _sampled(design, seed)
-    groups = len(np.unique(design.group))
-    if groups < 4 or design.positives < 2:
-        return Choices()
-    fold = grouped_folds(design.group, folds=min(folds, groups), seed=seed)
-    counts = sorted({max(1, round(share * params.trees)) for share in SHARES_OF_TREES})
-    held: dict[str, Any] = {"offset": np.zeros(len(design.y))}
-    held |= {f"linear {p}": np.zeros(len(design.y)) for p in PENALTIES}
-    held |= {f"trees {c}": np.zeros(len(design.y)) for c in counts}
-    for k in range(int(fold.max()) + 1):
-        inside, outside = design.take(np.flatnonzero(fold != k)), design.take(np.flatnonzero(fold == k))
-        places = np.flatnonzero((fold == k)[design.row])
-        # `take` orders observations by row, as they are looked up here.
-        places = places[np.argsort(design.row[places], kind="stable")]
-        _hold_out(held, places, inside, outside, encoder, spec, scorecard, params, seed, counts)
-    return _choose(design, held, counts)
-
-
-def _hold_out(
-    held: dict[str, Any],
-    places: Any,
-    inside: Design,
-    outside: Design,
-    encoder: Encoder,
-    spec: ModelSpec,
-    scorecard: Scorecard | None,
-    params: BoostParams,
-    seed: int,
-    counts: list[int],
-) -> None:
-    """Fit inside, predict outside, and put the predictions in their places."""
-    prior, start = _fit_prior(inside, encoder, spec, scorecard)
-    near, far = _offset(prior, inside), _offset(prior, outside)
-    held["offset"][places] = outside.log_exposure + far[outside.row] + _at(start, outside.interval)
-    scaling = Scaling.fit(inside.matrix, encoder)
-    scores = scaling(outside.matrix)
-    for penalty in PENALTIES:
-        fit = _fit_linear(inside, encoder, scaling, near, penalty)
-        moved = _at(fit.intercepts, outside.interval) - _at(start, outside.interval)
-        held[f"linear {penalty}"][places] = (scores @ fit.coefficients)[outside.row] + moved
-    given = inside.log_exposure + near[inside.row] + start[inside.interval]
-    booster = fit_trees(inside, encoder, params, offset=given, seed=seed)
-    for count in counts:
-        held[f"trees {count}"][places] = raw_scores(booster, outside, encoder, trees=count)
-
-
-def _choose(design: Design, held: dict[str, Any], counts: list[int]) -> Choices:
-    data = design.likelihood()
-
-    def best(names: list[str]) -> str:
-        return min(names, key=lambda n: loss_of(data, held["offset"] + held[n]))
-
-    linear = best([f"linear {p}" for p in PENALTIES])
-    trees = best([f"trees {c}" for c in counts])
-    weights = fit_weights(
-        design.family, design.y, offset=held["offset"], parts=np.column_stack([held[linear], held[trees]])
-    )
-    return Choices(
-        float(linear.split()[1]),
-        int(trees.split()[1]),
-        *(float(w) if w > 1e-3 else 0.0 for w in weights),
-    )
 
 
 def _fit_prior(
@@ -245,15 +162,3 @@ def _padded(fit: GlmFit, design: Design) -> Any:
     """Intercepts of all intervals; one without observations takes the last that has some."""
     wanted = max(len(design.lengths_days), 1)
     return np.concatenate([fit.intercepts, np.repeat(fit.intercepts[-1:], wanted - len(fit.intercepts))])
-
-
-def _at(values: Any, index: Any) -> Any:
-    return values[np.minimum(index, len(values) - 1)]
-
-
-def _sampled(design: Design, seed: int) -> Design:
-    """At most MAX_CROSS_FIT_ROWS rows of whole groups: weights need no more."""
-    if len(design.matrix) <= MAX_CROSS_FIT_ROWS:
-        return design
-    fold = grouped_folds(design.group, folds=int(np.ceil(len(design.matrix) / MAX_CROSS_FIT_ROWS)), seed=seed)
-    return design.take(np.flatnonzero(fold == 0))

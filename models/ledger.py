@@ -179,7 +179,7 @@ class Ledger:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._open().begin() as connection:
+        with self._open().connect().execution_options(writing=True) as connection, connection.begin():
             META.create_all(connection)
             yield connection
 
@@ -215,10 +215,12 @@ def _text(at: datetime) -> str:
 
 
 def _manual_transactions(connection: Any, _record: Any) -> None:
-    # The driver's own transactions begin late and would let two writers both read first.
+    # The driver's own transactions begin late; ours say themselves when, and as what.
     connection.isolation_level = None
     connection.execute("PRAGMA synchronous=FULL")
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    # A writer takes the lock before it reads, so that no two promotions see the same champion.
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -15,10 +15,11 @@ from models.bundle import Bundle, load_bundle, save_bundle
 from models.churn import SPEC
 from models.design import Design
 from models.encoding import Encoder
-from models.fitting import Fitted, fit_terms
+from models.fitting import Choices, Fitted, fit_terms
 from models.scorecard import CHURN_DEFAULT, Scorecard
 
 LENGTHS = (30.0, 60.0, 90.0)
+CHOICES = Choices(penalty=30.0, trees=60, linear_weight=0.4, boosted_weight=0.6)
 PARAMS = BoostParams(trees=60, learning_rate=0.1, min_data_in_leaf=20)
 CARD = CHURN_DEFAULT.restricted_to(["days_since_last_login", "login_count_30d", "registered_count_90d"])[0]
 
@@ -84,13 +85,16 @@ def make_bundle(
     scorecard: Scorecard | None = CARD,
     refits: int = 3,
     params: BoostParams = PARAMS,
+    choices: Choices = CHOICES,
 ) -> Bundle:
     """A fitted hazard bundle of the small world."""
     frame = make_frame(count, seed=seed)
     spec = SPEC.restricted_to(frame.columns)
     encoder = Encoder.fit(frame, spec)
     design = stacked(frame, encoder.encode(frame), seed=seed + 1)
-    fitted: Fitted = fit_terms(design, encoder, spec, scorecard=scorecard, params=params, seed=3, folds=3)
+    fitted: Fitted = fit_terms(
+        design, encoder, spec, scorecard=scorecard, params=params, seed=3, choices=choices
+    )
     constants = constants_of(fitted, design, horizons_days=spec.horizons_days)
     fresh = make_frame(300, seed=seed + 50)
     late = stacked(fresh, encoder.encode(fresh), seed=seed + 51)
