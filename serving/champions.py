@@ -110,6 +110,21 @@ class Champions:
             next_step="Restore it in the registry, then ask again.",
         )
 
+    def folder_of(self, model: str, served: Served) -> Path:
+        """Folder of the bundle that serves.
+
+        Raises:
+            BundleError: It is no longer there.
+        """
+        for pick in self._anywhere(model, served.version, served.bundle.manifest_sha256):
+            try:
+                folder = pick.folder()
+            except (PartnerIntelError, OSError):
+                continue
+            if folder.is_dir():
+                return folder
+        raise BundleError(f"The bundle of {model} {served.version} is no longer there.")
+
     def _known(self, faults: dict[str, str]) -> set[str]:
         recorded = {*self._noted(self._record), *self._noted(self._seeded)}
         try:

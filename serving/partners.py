@@ -44,11 +44,13 @@ class Shelter:
 
     def read(self) -> Partners | None:
         """What is kept, marked as degraded; None when there is nothing usable."""
+        note = read_json(self.note)
+        if not isinstance(note, dict):
+            return None
         from features.matrix import read_matrix
 
-        note = read_json(self.note)
         matrix = read_matrix(self.matrix)
-        if matrix is None or not isinstance(note, dict):
+        if matrix is None:
             return None
         confirmed = datetime.fromisoformat(note["confirmed_at"])
         return Partners(matrix, note["managers"], confirmed, degraded=True)
@@ -95,17 +97,17 @@ class LivePartners:
         try:
             version = self._source.version()
             if not version:
-                return self._unconfirmed(current, "there is no feature store")
+                kept = self._last_known(current)
+                # Where nothing ever was, a missing store is no fault: models of ready-made columns need none.
+                return kept, "there is no feature store" if kept else ""
             return self._confirmed(self._source, current, version=version), ""
         except Exception as error:
-            return self._unconfirmed(current, f"the feature store cannot be read ({type(error).__name__})")
+            fault = f"the feature store cannot be read ({type(error).__name__})"
+            return self._last_known(current), fault
 
-    def _unconfirmed(self, current: Partners | None, fault: str) -> tuple[Partners | None, str]:
-        """What was known before, marked; where nothing ever was, a missing store is no fault."""
+    def _last_known(self, current: Partners | None) -> Partners | None:
         kept = current or self._kept()
-        if kept is None:
-            return None, ""
-        return (kept if kept.degraded else replace(kept, degraded=True)), fault
+        return kept if kept is None or kept.degraded else replace(kept, degraded=True)
 
     def _confirmed(self, source: FeatureSource, current: Partners | None, *, version: str) -> Partners | None:
         now = self._clock()

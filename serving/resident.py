@@ -6,8 +6,11 @@ or matrix that cannot be loaded leaves the old one serving, with a fault that re
 
 from __future__ import annotations
 
+import io
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from threading import Event, Lock, Thread
 from typing import Protocol
 
@@ -60,6 +63,12 @@ class Resident:
         self._view = View()
         self._lock, self._stop = Lock(), Event()
         self._threads: list[Thread] = []
+
+    @classmethod
+    def quiet(cls, models: ModelSource, partners: PartnerSource) -> Resident:
+        """One that is refreshed by hand and logs nothing."""
+        log = EventLog(clock=lambda: datetime.min, stream=io.StringIO())
+        return cls(models, partners, every_seconds=math.inf, log=log)
 
     def view(self) -> View:
         """What is in service now."""

@@ -22,7 +22,7 @@ from serving.limiter import DenialLimiter
 from serving.live import LiveFeatures, LiveRegistry
 from serving.logs import EventLog
 from serving.metrics import Metrics
-from serving.partners import LivePartners, Shelter
+from serving.partners import NOTE, LivePartners, Shelter
 from serving.readiness import draining, health
 from serving.replay import Replay
 from serving.resident import Resident
@@ -53,11 +53,14 @@ class Edges:
     server_pid: int
 
 
-def real_edges() -> Edges:
+def utc_now() -> datetime:
+    """The machine's clock, naive UTC."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def real_edges(*, clock: Callable[[], datetime] = utc_now) -> Edges:
     """The machine's own clock and randomness."""
-    return Edges(
-        lambda: datetime.now(UTC).replace(tzinfo=None), time.monotonic, secrets.token_bytes, os.getppid()
-    )
+    return Edges(clock, time.monotonic, secrets.token_bytes, os.getppid())
 
 
 @dataclass(frozen=True)
@@ -112,9 +115,8 @@ def open_runtime(
     database = Database(settings.database(workspace))
     database.migrate()
     metrics, decisions = Metrics(), DecisionLog(database)
-    champions, resident = _resident(
-        workspace, config, settings, edges=edges, log=log, seed=seed, metrics=metrics
-    )
+    champions, partners = open_sources(workspace, edges=edges, config=config, seed=seed)
+    resident = _resident(champions, partners, settings, edges=edges, log=log, metrics=metrics)
     scoring = Scoring(
         resident.view,
         decisions=decisions,
@@ -139,42 +141,43 @@ def open_runtime(
     return Runtime(settings, database, decisions, resident, keep, use_cases)
 
 
+def open_sources(
+    workspace: Path, *, edges: Edges, config: dict[str, Any] | None = None, seed: Path = SEED
+) -> tuple[Champions, LivePartners]:
+    """Where models and features of a workspace come from."""
+    workspace = workspace.resolve()
+    if config is None:
+        config = read_config(workspace) if (workspace / CONFIG_NAME).is_file() else {}
+    home = workspace / "serving"
+    seeded = seed if seed.is_dir() else None
+    champions = Champions(
+        LiveRegistry(workspace), home=home, workspace=workspace, seed=seeded, ticks=edges.ticks
+    )
+    partners = LivePartners(
+        LiveFeatures(workspace, config),
+        shelter=Shelter(workspace / "matrix", home / NOTE),
+        seed=Shelter(seeded / "matrix", seeded / NOTE) if seeded else None,
+        clock=edges.clock,
+    )
+    return champions, partners
+
+
 def _resident(
-    workspace: Path,
-    config: dict[str, Any],
+    champions: Champions,
+    partners: LivePartners,
     settings: ServingSettings,
     *,
     edges: Edges,
     log: EventLog,
-    seed: Path,
     metrics: Metrics,
-) -> tuple[Champions, Resident]:
-    home = workspace / "serving"
-    seeded = seed if seed.is_dir() else None
-    champions = Champions(
-        LiveRegistry(workspace),
-        home=home,
-        workspace=workspace,
-        seed=seeded,
-        ticks=edges.ticks,
-    )
-    partners = LivePartners(
-        LiveFeatures(workspace, config),
-        shelter=Shelter(workspace / "matrix", home / "partners.json"),
-        seed=Shelter(seeded / "matrix", seeded / "partners.json") if seeded else None,
-        clock=edges.clock,
-    )
-
+) -> Resident:
     def measured(view: View) -> None:
         if view.partners is not None:
             newest = max(view.partners.as_of.values())
             metrics.feature_age.set((edges.clock() - newest).total_seconds())
             metrics.degraded.set(float(view.partners.degraded))
 
-    resident = Resident(
-        champions, partners, every_seconds=settings.refresh_seconds, log=log, swapped=measured
-    )
-    return champions, resident
+    return Resident(champions, partners, every_seconds=settings.refresh_seconds, log=log, swapped=measured)
 
 
 def _version_of(resident: Resident, champions: Champions) -> Callable[[str, str, str], Any]:
