@@ -33,7 +33,7 @@ def simulate(
     Raises:
         InputError: An unknown preset, world or setting.
     """
-    from data.simulate.analytic import build_analytic
+    from data.simulate.analytic.build import build_analytic
     from data.simulate.rich.build import build_rich
 
     if partners is not None:
