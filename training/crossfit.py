@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.blend import TOLL_NATS, fit_weights
+from models.blend import TOLL_NATS, fit_weights, loss_of
 from models.design import Design, grouped_folds
 from models.fitting import Choices, Fitted, fit_terms
+from models.glm import fit_glm
 from models.scorecard import Scorecard
 from models.spec import ModelSpec
 from training.evidence import Evidence
@@ -19,6 +20,7 @@ Floats = NDArray[np.float64]
 FOLDS = 4
 FEWEST = 10  # entities with the rarer outcome; with fewer, nothing is learnt beside the scorecard
 LEAST_WEIGHT = 0.02
+PLENTY = 100  # entities with the rarer outcome from which the scorecard itself is put to the test
 MAX_ROWS = 30_000  # weights and calibration need no more
 
 
@@ -32,6 +34,7 @@ class CrossFit:
         prior: (n,) the scorecard's part of eta.
         parts: (n, 2) linear part and trees, unweighted.
         choices: Weights earned.
+        loss: Negative log-likelihood of the weighted parts out of fold, in nats of news.
     """
 
     design: Design
@@ -39,6 +42,7 @@ class CrossFit:
     prior: Floats
     parts: Floats
     choices: Choices
+    loss: float
 
     @property
     def eta(self) -> Floats:
@@ -81,7 +85,24 @@ def cross_fit(
         )  # fmt: skip
         linear, trees = (float(w) if w >= LEAST_WEIGHT else 0.0 for w in weights)
         choices = replace(full, linear_weight=linear, boosted_weight=trees)
-    return CrossFit(design, picked, prior, parts, choices)
+    learnt = parts @ [choices.linear_weight, choices.boosted_weight]
+    loss = evidence.weight * _loss(design, prior + learnt)
+    return CrossFit(design, picked, prior, parts, choices, loss)
+
+
+def choose_prior(
+    evidence: Evidence, spec: ModelSpec, *, scorecard: Scorecard | None, params: Params, seed: int
+) -> tuple[CrossFit, Scorecard | None]:
+    """Cross-fit with the scorecard as prior and, where data is plenty, without; keep what predicts better.
+
+    A scorecard that looks at the wrong things is a burden the learnt parts may not be able to undo, since
+    they keep their promised directions. It must lose by more than chance before it is left out.
+    """
+    cross = cross_fit(evidence, spec, scorecard=scorecard, params=params, seed=seed)
+    if scorecard is None or evidence.rarer < PLENTY:
+        return cross, scorecard
+    bare = cross_fit(evidence, spec, scorecard=None, params=params, seed=seed)
+    return (bare, None) if bare.loss + TOLL_NATS < cross.loss else (cross, scorecard)
 
 
 def parts_of(fitted: Fitted, matrix: Floats) -> tuple[Floats, Floats]:
@@ -92,6 +113,13 @@ def parts_of(fitted: Fitted, matrix: Floats) -> tuple[Floats, Floats]:
     linear = terms.linear.eta(matrix) if terms.linear else nothing
     trees = terms.boosted.eta(terms.encoder.filled(matrix)) if terms.boosted else nothing
     return prior, np.column_stack([linear, trees])
+
+
+def _loss(design: Design, eta: Floats) -> float:
+    """Negative log-likelihood with the best constant of each level."""
+    data = design.likelihood(eta)
+    levels = fit_glm(np.zeros((len(design.matrix), 0)), data, penalty=0.0).intercepts
+    return loss_of(data, data.offset + levels[data.level])
 
 
 def _levels(fitted: Fitted) -> Floats:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.assembly import bootstrap_spread, build_bundle, constants_of, fit_calibrator, unlabelled_bundle
+from models.assembly import bootstrap_spread, build_bundle, constants_of, unlabelled_bundle
 from models.bundle import Bundle
 from models.calibration import Affine, fit_cloglog, fit_platt
 from models.fitting import Choices, Fitted, fit_terms
+from models.glm import Likelihood, fit_glm
 from models.hazards import horizon_constants
 from models.scorecard import Scorecard
 from models.spread import Spread
-from training.crossfit import CrossFit, cross_fit
+from training.crossfit import CrossFit, choose_prior, cross_fit
 from training.dataset import Dataset, Rows
 from training.evidence import Evidence, Stamp, gather, is_hazard
 from training.params import Params
@@ -64,15 +65,21 @@ def fit(
     params = params or Params()
     scorecard = usable_scorecard(dataset)
     learn = gather(dataset, split.train, known_by=split.train_known_by)
-    cross = cross_fit(learn, dataset.spec, scorecard=scorecard, params=params, seed=seed)
-    choices = Choices() if scorecard_only else cross.choices
+    if scorecard_only:
+        cross = cross_fit(
+            learn, dataset.spec, scorecard=scorecard, params=replace(params, rounds=1), seed=seed
+        )
+        choices = Choices()
+    else:
+        cross, scorecard = choose_prior(learn, dataset.spec, scorecard=scorecard, params=params, seed=seed)
+        choices = cross.choices
     evidence = learn
     if split.cross_fit:
         fitted = _fit(evidence, dataset, scorecard, params, seed, choices)
         calibrator = _calibrate_out_of_fold(dataset, learn, cross, choices, fitted, split.refit_known_by)
     else:
         first = _fit(learn, dataset, scorecard, params, seed, choices)
-        calibrator = _calibrate(dataset, learn, first, split)
+        calibrator = _calibrate(dataset, learn, first, split.calibrate, split.refit_known_by)
         evidence = gather(dataset, split.refit, known_by=split.refit_known_by)
         fitted = _fit(evidence, dataset, scorecard, params, seed, choices)
     interval = NO_SPREAD
@@ -85,7 +92,8 @@ def fit(
         dataset.spec,
         fitted,
         frame=dataset.rows(evidence.rows),
-        constants=_constants(dataset, fitted, evidence),
+        # A bundle says a + b·(g(x) + c): divided by b, the constants are left as they are.
+        constants={h: c / calibrator.b for h, c in _constants(dataset, fitted, evidence).items()},
         calibrator=calibrator,
         spread=interval,
         timed=is_hazard(dataset),
@@ -172,15 +180,13 @@ def _at_horizon(
     return at, horizon, y[at]
 
 
-def _calibrate(dataset: Dataset, learn: Evidence, first: Fitted, split: Split) -> Affine:
+def _calibrate(
+    dataset: Dataset, learn: Evidence, first: Fitted, rows: Rows, known_by: Stamp | None
+) -> Affine:
     """From rows after the training period."""
-    seen = outcomes_of(dataset, split.calibrate, known_by=split.refit_known_by)
-    matrix = learn.encoder.encode(dataset.rows(split.calibrate))
-    link = "log_cumulative_hazard" if is_hazard(dataset) else "log_odds"
-    constants = _constants(dataset, first, learn)
-    return fit_calibrator(
-        first.terms, constants, matrix, row=seen.row, horizon=seen.horizon, y=seen.y, link=link
-    )
+    seen = outcomes_of(dataset, rows, known_by=known_by)
+    eta = first.terms.eta(learn.encoder.encode(dataset.rows(rows)))
+    return calibrator_of(dataset, eta[seen.row], seen, _constants(dataset, first, learn))
 
 
 def _calibrate_out_of_fold(
@@ -193,11 +199,30 @@ def _calibrate_out_of_fold(
 ) -> Affine:
     """From predictions for groups the parts had not seen."""
     seen = outcomes_of(dataset, learn.rows[cross.picked], known_by=known_by)
-    constants = _constants(dataset, fitted, learn)
-    shift = np.array([constants[int(h)] for h in seen.horizon]) + fitted.terms.intercept
-    eta = cross.prior + cross.parts @ [choices.linear_weight, choices.boosted_weight]
-    fit_map = fit_cloglog if is_hazard(dataset) else fit_platt
-    return fit_map(eta[seen.row] + shift, seen.y)
+    parts = cross.parts @ [choices.linear_weight, choices.boosted_weight]
+    eta = (cross.prior + parts + fitted.terms.intercept)[seen.row]
+    return calibrator_of(dataset, eta, seen, _constants(dataset, fitted, learn))
+
+
+def calibrator_of(dataset: Dataset, eta: Floats, seen: Outcomes, constants: Mapping[int, float]) -> Affine:
+    """The affine map of g(x) for rows the parts have not seen; the constants of levels keep their distance.
+
+    Args:
+        dataset: Tells the link.
+        eta: g(x) of each outcome, (m,).
+        seen: Outcomes.
+        constants: Level → constant.
+    """
+    shift = np.array([constants[int(h)] for h in seen.horizon])
+    if is_hazard(dataset):
+        return fit_cloglog(eta, seen.y, constant=shift)
+    if not dataset.ordered:
+        return fit_platt(eta, seen.y)
+    data = Likelihood("binomial", seen.y, shift, np.arange(eta.size), np.zeros(eta.size, dtype=np.int64))
+    centre = eta.mean()
+    found = fit_glm((eta - centre)[:, None], data, penalty=1.0, centre=[1.0], sign=[1], least=0.05)
+    slope = float(found.coefficients[0])
+    return Affine(float(found.intercepts[0]) - slope * centre, slope)
 
 
 def _trained(

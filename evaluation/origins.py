@@ -1,0 +1,125 @@
+"""One test date: fit, predict, and predict with every reference, on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import NotEnoughEvidenceError
+from evaluation.references import logistic, persistence, prevalence, recency_rule
+from evaluation.resampling import Floats
+from models.bundle import Bundle
+from training.dataset import Dataset
+from training.estimators import fit, usable_scorecard
+from training.params import Params
+from training.splits import Split
+
+MODEL, SCORECARD, CHAMPION = "model", "scorecard", "champion"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Predictions for the test rows of a split.
+
+    Attributes:
+        split: Who was used for what.
+        bundle: The model as of then.
+        predicted: Rung → (n,) probabilities, or classes of ordered labels.
+        notes: Rung → how it was made.
+    """
+
+    split: Split
+    bundle: Bundle
+    predicted: Mapping[str, NDArray[Any]]
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def run_origin(
+    dataset: Dataset, split: Split, *, params: Params, seed: int, champion: Params | None = None
+) -> Origin:
+    """Fit and predict for one split.
+
+    Args:
+        dataset: Rows and labels.
+        split: One test date.
+        params: The candidate's settings.
+        seed: Seed.
+        champion: The champion's settings, refitted on the same rows, so that neither side has seen the test.
+    """
+    bundle = fit(dataset, split, params=params, seed=seed, spread=False)
+    if dataset.ordered:
+        return _ordered(dataset, split, bundle)
+    recency, note = recency_rule(dataset, split)
+    predicted = {
+        "prevalence": prevalence(dataset, split),
+        "recency": recency,
+        "logistic": logistic(dataset, split),
+        MODEL: probabilities(bundle, dataset, split.test),
+    }
+    if usable_scorecard(dataset) is not None:
+        plain = fit(dataset, split, params=params, seed=seed, spread=False, scorecard_only=True)
+        predicted[SCORECARD] = probabilities(plain, dataset, split.test)
+    if champion is not None:
+        other = fit(dataset, split, params=champion, seed=seed, spread=False)
+        predicted[CHAMPION] = probabilities(other, dataset, split.test)
+    return Origin(split, bundle, predicted, {"recency": note})
+
+
+def probabilities(bundle: Bundle, dataset: Dataset, rows: NDArray[np.int64]) -> Floats:
+    """Calibrated probability at the judged horizon; rows with insufficient evidence get it, too."""
+    from models.calibration import LINKS
+
+    matrix = bundle.encode(dataset.rows(rows))
+    return np.asarray(LINKS[bundle.link](bundle.eta(matrix, horizon=dataset.horizon_days)), dtype=float)
+
+
+def classes(bundle: Bundle, dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The middle class of the predicted distribution, which is the best guess for the absolute error."""
+    matrix = bundle.encode(dataset.rows(rows))
+    above = [bundle.eta(matrix, horizon=k) >= 0 for k in bundle.horizons]
+    return np.sum(above, axis=0).astype(np.int64)
+
+
+def _ordered(dataset: Dataset, split: Split, bundle: Bundle) -> Origin:
+    y = dataset.labels()[split.refit]
+    middle = int(np.median(y[~np.isnan(y)]))
+    predicted = {
+        "prevalence": np.full(split.test.size, middle),
+        "persistence": persistence(dataset, split),
+        MODEL: classes(bundle, dataset, split.test),
+    }
+    return Origin(split, bundle, predicted)
+
+
+def run_all(
+    dataset: Dataset,
+    splits: list[Split],
+    *,
+    params: Params,
+    seed: int,
+    champion: Params | None = None,
+    progress: Any = None,
+) -> list[Origin]:
+    """Every split in turn; an origin whose training side cannot be learnt from is left out.
+
+    Raises:
+        NotEnoughEvidenceError: None of them can.
+    """
+    found: list[Origin] = []
+    problem: NotEnoughEvidenceError | None = None
+    for done, split in enumerate(splits):
+        if progress:
+            progress(split.name, done / len(splits))
+        try:
+            found.append(run_origin(dataset, split, params=params, seed=seed, champion=champion))
+        except NotEnoughEvidenceError as error:
+            problem = problem or error
+    if not found:
+        raise problem or NotEnoughEvidenceError("There is no test date.")
+    if progress:
+        progress("", 1.0)
+    return found
