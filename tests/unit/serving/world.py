@@ -82,9 +82,7 @@ def small_bundle(seed: int = 1) -> Bundle:
     )
     params = BoostParams(trees=30, learning_rate=0.1, min_data_in_leaf=20)
     fitted = fit_terms(design, encoder, spec, scorecard=CARD, params=params, seed=3, folds=3)
-    spread = bootstrap_spread(
-        fitted, design, encoder, spec, scorecard=CARD, params=params, seed=5, refits=2
-    )
+    spread = bootstrap_spread(fitted, design, encoder, spec, scorecard=CARD, params=params, seed=5, refits=2)
     return build_bundle(
         spec,
         fitted,
