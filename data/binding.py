@@ -6,10 +6,19 @@ from typing import Any
 
 from data.checks import refusal
 from data.connectors.source import FILE, ROW, Source, quoted, scalar
-from data.convert import SQL_TYPES, Bound, Kind, clean_sql, constant_sql, kind_of, value_sql
+from data.convert import (
+    SQL_TYPES,
+    Bound,
+    clean_sql,
+    constant_sql,
+    convertible,
+    kind_of,
+    value_sql,
+    with_something,
+)
 from data.errors import DataError
 from data.mapping import TableMapping, nearest
-from data.tables import Column, ColumnType, TableContract
+from data.tables import Column, TableContract
 
 
 def bind(source: Source, mapping: TableMapping, contract: TableContract) -> list[Bound]:
@@ -34,7 +43,7 @@ def bind(source: Source, mapping: TableMapping, contract: TableContract) -> list
             )
         column = contract.column(ours)
         kind = kind_of(source.types[theirs])
-        if kind is None or not _convertible(kind, column.type):
+        if kind is None or not convertible(kind, column.type):
             raise _wrong_type(contract.name, column, theirs, source.types[theirs])
         raw = source.columns[theirs]
         if kind == "text":
@@ -42,18 +51,6 @@ def bind(source: Source, mapping: TableMapping, contract: TableContract) -> list
         bound.append(Bound(column, theirs, kind, raw))
     _check_required(contract, {b.column.name for b in bound} | set(mapping.constants), source)
     return bound
-
-
-def _convertible(kind: Kind, target: ColumnType) -> bool:
-    refused: dict[Kind, tuple[ColumnType, ...]] = {
-        "text": (),
-        "whole": (),
-        "float": ("timestamp",),
-        "decimal": ("timestamp",),
-        "boolean": ("integer", "number", "timestamp"),
-        "moment": ("integer", "number", "boolean"),
-    }
-    return target not in refused[kind]
 
 
 def _wrong_type(table: str, column: Column, theirs: str, given: str) -> DataError:
@@ -106,8 +103,9 @@ def stage(
     columns = ", ".join([f"row_number() OVER () + {offset} AS __id", ROW, FILE, *picked.values()])
     filtered = filtered_sql(connection, source, mapping.where, at=f"tables.{contract.name}.where")
     connection.execute(f"CREATE TEMP TABLE {clean} AS SELECT {columns} FROM {filtered}")
+    prepared = with_something(clean, [b.column.name for b in bound if b.kind == "text"])
     values = value_sql(
-        connection, clean, bound, origin=mapping, table=contract.name, separator=source.separator
+        connection, prepared, bound, origin=mapping, table=contract.name, separator=source.separator
     )
     selected = ["__id", ROW, FILE]
     for column in contract.columns:
@@ -122,7 +120,7 @@ def stage(
         raw = f"CAST({name} AS VARCHAR)" if column.name in values else "NULL::VARCHAR"
         selected.append(f"CAST({value} AS {SQL_TYPES[column.type]}) AS {name}")
         selected.append(f"{raw} AS {quoted('r_' + column.name)}")
-    connection.execute(f"CREATE TABLE {quoted(staged)} AS SELECT {', '.join(selected)} FROM {clean}")
+    connection.execute(f"CREATE TABLE {quoted(staged)} AS SELECT {', '.join(selected)} FROM {prepared}")
     kept = scalar(connection, f"SELECT count(*) FROM {clean}")
     connection.execute(f"DROP TABLE {clean}")
     return source.rows - len(source.faults) - int(kept)

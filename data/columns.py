@@ -6,17 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from data.checks import refusal
 from data.connectors.source import first_row, literal, quoted
-from data.convert import NO, YES, Kind, given_style, something_sql, two_dates, two_numbers, typed_sql
+from data.convert import NO, YES, Kind, convertible, given_style, something, two_dates, two_numbers, typed_sql
 from data.dates import choose_order, date_sql, looks_dated_sql, weigh_dates
 from data.mapping import Origin
 from data.numbers import choose_style, looks_numeric_sql, number_sql, weigh_numbers
+from data.tables import ColumnType
 
 ColumnKind = Literal["number", "date", "boolean", "category"]
 # A column of numbers with a few typing errors is a column of numbers; the rows with the errors are set aside.
 NEARLY_ALL = 0.95
 _FEW = 20
 _WORDS = tuple(word for word in (*YES, *NO) if not word.isdigit())
+_CANONICAL: Mapping[ColumnKind, ColumnType] = {
+    "number": "number",
+    "date": "timestamp",
+    "boolean": "boolean",
+    "category": "string",
+}
 _SQL_TYPES = {"number": "DOUBLE", "date": "TIMESTAMP", "boolean": "BOOLEAN", "category": "VARCHAR"}
 
 
@@ -55,23 +63,30 @@ def profile(
 
     Args:
         connection: DuckDB connection.
-        relation: Cleaned relation.
+        relation: Cleaned relation, as `with_something` gives it.
         name: The customer's column name.
         column: Its column in the relation.
         stored: What the source holds; text is looked into, types are believed.
         forced: What the column must hold, or None.
         origin: Mapping with `dates:`.
+
+    Raises:
+        DataError: The source's type cannot become the forced kind.
     """
     value = quoted(column)
+    if forced and not convertible(stored, _CANONICAL[forced]):
+        raise refusal(
+            "PI-D011", f"column {name!r} holds {stored} values and a {forced} is needed", pointer=name
+        )
     present, distinct = first_row(
         connection, f"SELECT count({value}), count(DISTINCT {value}) FROM {relation}"
     )
-    kind = forced or _kind(connection, relation, value, stored, distinct=distinct, origin=origin)
+    kind = forced or _kind(connection, relation, column, stored, distinct=distinct, origin=origin)
     return Profile(name, column, stored, present, distinct, kind)
 
 
 def _kind(
-    connection: Any, relation: str, value: str, stored: Kind, *, distinct: int, origin: Origin
+    connection: Any, relation: str, column: str, stored: Kind, *, distinct: int, origin: Origin
 ) -> ColumnKind:
     typed: Mapping[Kind, ColumnKind] = {
         "whole": "number",
@@ -82,7 +97,7 @@ def _kind(
     }
     if stored in typed:
         return typed[stored]
-    some = something_sql(value)
+    some = something(column)
     words = ", ".join(literal(word) for word in _WORDS)
     dated = looks_dated_sql(some)
     if origin.dates:
@@ -109,38 +124,37 @@ def column_sql(
 ) -> dict[str, str]:
     """SQL of each column's typed value, by the customer's name.
 
+    Args:
+        connection: DuckDB connection.
+        relation: Cleaned relation, as `with_something` gives it.
+        profiles: Its columns.
+        origin: Mapping with `dates:` and `decimal:`.
+        table: Name for messages.
+        separator: Of the CSV file, or ''.
+
     Raises:
         DataError: Dates or numbers can be read in two ways.
     """
-    text = {p.name: something_sql(quoted(p.column)) for p in profiles if p.stored == "text"}
     dated = [p for p in profiles if p.kind == "date" and p.stored == "text"]
     counted = [p for p in profiles if p.kind == "number" and p.stored == "text"]
     found = {p.name: _typed(p) for p in profiles}
-    weighed = [weigh_dates(connection, relation, text[p.name], column=p.name) for p in dated]
+    weighed = [weigh_dates(connection, relation, something(p.column), column=p.name) for p in dated]
     for p, evidence in zip(dated, weighed, strict=True):
         order = "day_first" if origin.dates else choose_order(evidence, weighed)
         if order is None:
             raise two_dates(table, p.name, p.name, evidence.example)
-        found[p.name] = date_sql(text[p.name], order=order, formats=origin.dates)
-    sized = [weigh_numbers(connection, relation, text[p.name], column=p.name) for p in counted]
+        found[p.name] = date_sql(something(p.column), order=order, formats=origin.dates)
+    sized = [weigh_numbers(connection, relation, something(p.column), column=p.name) for p in counted]
     for p, numbers in zip(counted, sized, strict=True):
         style = given_style(origin) or choose_style(numbers, sized, point_is_usual=separator in ("", ","))
         if style is None:
             raise two_numbers(table, p.name, p.name, numbers.example)
-        parsed = number_sql(text[p.name], style=style, strict=origin.decimal is not None)
+        parsed = number_sql(something(p.column), style=style, strict=origin.decimal is not None)
         found[p.name] = f"CASE WHEN isfinite({parsed}) THEN ({parsed}) END"
     return {p.name: f"CAST({found[p.name]} AS {_SQL_TYPES[p.kind]})" for p in profiles}
 
 
 def _typed(profile: Profile) -> str:
-    targets: Mapping[ColumnKind, Any] = {
-        "number": "number",
-        "date": "timestamp",
-        "boolean": "boolean",
-        "category": "string",
-    }
     if profile.stored == "text" and profile.kind in ("number", "date"):
         return "NULL"  # replaced by the parser that fits the column
-    if profile.stored == "boolean" and profile.kind == "number":
-        return f"CAST({quoted(profile.column)} AS DOUBLE)"
-    return typed_sql(quoted(profile.column), profile.stored, targets[profile.kind])
+    return typed_sql(quoted(profile.column), profile.stored, _CANONICAL[profile.kind])

@@ -66,6 +66,19 @@ def kind_of(duckdb_type: str) -> Kind | None:
     return "text"
 
 
+def convertible(kind: Kind, target: ColumnType) -> bool:
+    """Whether values of that kind can become canonical ones of that type."""
+    refused: dict[Kind, tuple[ColumnType, ...]] = {
+        "text": (),
+        "whole": (),
+        "float": ("timestamp",),
+        "decimal": ("timestamp",),
+        "boolean": ("timestamp",),
+        "moment": ("integer", "number", "boolean"),
+    }
+    return target not in refused[kind]
+
+
 def clean_sql(expression: str, missing_values: Sequence[str]) -> str:
     """SQL of a text without surrounding blanks; empty and the mapping's missing values become NULL."""
     clean = f"nullif(trim({expression}, ' \t\r\n\u00a0'), '')"
@@ -74,10 +87,22 @@ def clean_sql(expression: str, missing_values: Sequence[str]) -> str:
     return clean
 
 
-def something_sql(name: str) -> str:
-    """SQL of a text, words for nothing taken as nothing."""
+def with_something(relation: str, columns: Sequence[str]) -> str:
+    """SQL of the relation with a column `s_<column>` for each text column: words for nothing are NULL there.
+
+    A column of its own, because the parsers mention their text a dozen times.
+    """
     words = ", ".join(literal(word) for word in NOTHING)
-    return f"(CASE WHEN lower({name}) IN ({words}) THEN NULL ELSE {name} END)"
+    extra = [
+        f"CASE WHEN lower({quoted(c)}) NOT IN ({words}) THEN {quoted(c)} END AS {something(c)}"
+        for c in columns
+    ]
+    return f"(SELECT {', '.join(['*', *extra])} FROM {relation})"
+
+
+def something(column: str) -> str:
+    """SQL name of the column that `with_something` adds."""
+    return quoted(f"s_{column}")
 
 
 def value_sql(
@@ -87,7 +112,7 @@ def value_sql(
 
     Args:
         connection: DuckDB connection.
-        relation: Relation of cleaned raw values.
+        relation: Relation of cleaned raw values, as `with_something` gives it.
         bound: Its columns.
         origin: Mapping with `dates:` and `decimal:`.
         table: Canonical table, for messages.
@@ -96,25 +121,24 @@ def value_sql(
     Raises:
         DataError: Dates or numbers can be read in two ways.
     """
-    text = {b.column.name: something_sql(quoted(b.column.name)) for b in bound if b.kind == "text"}
     found = {b.column.name: typed_sql(quoted(b.column.name), b.kind, b.column.type) for b in bound}
     for b in bound:
         if b.column.allowed:  # closed sets are lower case; `Won` means won
             found[b.column.name] = f"lower({found[b.column.name]})"
     dated = [b for b in bound if b.kind == "text" and b.column.type == "timestamp"]
     counted = [b for b in bound if b.kind == "text" and b.column.type in ("integer", "number")]
-    weighed = [weigh_dates(connection, relation, text[b.column.name], column=b.theirs) for b in dated]
+    weighed = [weigh_dates(connection, relation, something(b.column.name), column=b.theirs) for b in dated]
     for b, evidence in zip(dated, weighed, strict=True):
         order = "day_first" if origin.dates else choose_order(evidence, weighed)
         if order is None:
             raise two_dates(table, b.column.name, b.theirs, evidence.example)
-        found[b.column.name] = date_sql(text[b.column.name], order=order, formats=origin.dates)
-    sized = [weigh_numbers(connection, relation, text[b.column.name], column=b.theirs) for b in counted]
+        found[b.column.name] = date_sql(something(b.column.name), order=order, formats=origin.dates)
+    sized = [weigh_numbers(connection, relation, something(b.column.name), column=b.theirs) for b in counted]
     for b, numbers in zip(counted, sized, strict=True):
         style = given_style(origin) or choose_style(numbers, sized, point_is_usual=separator in ("", ","))
         if style is None:
             raise two_numbers(table, b.column.name, b.theirs, numbers.example)
-        parsed = number_sql(text[b.column.name], style=style, strict=origin.decimal is not None)
+        parsed = number_sql(something(b.column.name), style=style, strict=origin.decimal is not None)
         found[b.column.name] = _whole_sql(parsed) if b.column.type == "integer" else _finite_sql(parsed)
     return found
 

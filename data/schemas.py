@@ -123,16 +123,13 @@ def _array(table: str, column: Column, series: Any) -> pa.Array:
         series = series.astype(series.cat.categories.dtype)
     if isinstance(series.dtype, pd.DatetimeTZDtype):
         series = series.dt.tz_convert("UTC").dt.tz_localize(None)
-    if series.dtype == object and column.type == "timestamp":
-        series = pd.to_datetime(series)
     try:
         array = pa.array(series, from_pandas=True)
         if pa.types.is_null(array.type):
             return pa.nulls(len(series), _ARROW[column.type])
-        if column.type == "string" and not (
-            pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
-        ):
-            raise TypeError(f"{array.type} is not text")
+        text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
+        if text != (column.type == "string"):
+            raise TypeError(f"it holds {array.type} values")
         # Nanoseconds below a microsecond are noise of the source and are cut off.
         return array.cast(_ARROW[column.type], safe=column.type != "timestamp")
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What `partnerintel init` writes: a commented partnerintel.yaml that teaches, and a CSV template per table."""
+"""What `partnerintel init` writes: a commented partnerintel.yaml that teaches, and CSV templates."""
 
 from __future__ import annotations
 
@@ -68,7 +68,16 @@ def tables_page() -> str:
 
 def _section(table: TableContract) -> list[str]:
     key = ", ".join(table.key)
-    head = [f"## {table.name}", "", table.doc, "", f"Key: {key}.", "", "| column | type | meaning |", "|---|---|---|"]
+    head = [
+        f"## {table.name}",
+        "",
+        table.doc,
+        "",
+        f"Key: {key}.",
+        "",
+        "| column | type | meaning |",
+        "|---|---|---|",
+    ]
     return [*head, *(_row(column) for column in table.columns), ""]
 
 

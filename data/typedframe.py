@@ -10,7 +10,7 @@ from data.binding import filtered_sql
 from data.checks import Finding, finding, refusal
 from data.columns import ColumnKind, Profile, column_sql, profile
 from data.connectors.source import FILE, ROW, Source, literal, quoted, scalar
-from data.convert import NOTHING, clean_sql, kind_of
+from data.convert import NOTHING, clean_sql, kind_of, with_something
 from data.mapping import SnapshotMapping
 from data.schemas import to_pandas
 
@@ -64,10 +64,12 @@ def read_typed(
         DataError: Dates or numbers can be read in two ways, or no row is left.
     """
     rows = _clean(connection, source, mapping, keep)
+    text = [source.columns[name] for name in keep if kind_of(source.types[name]) == "text"]
+    clean = with_something("clean", text)
     profiles = [
         profile(
             connection,
-            "clean",
+            clean,
             name=name,
             column=source.columns[name],
             stored=kind_of(source.types[name]) or "text",
@@ -77,11 +79,11 @@ def read_typed(
         for name in keep
     ]
     values = column_sql(
-        connection, "clean", profiles, origin=mapping, table=mapping.model, separator=source.separator
+        connection, clean, profiles, origin=mapping, table=mapping.model, separator=source.separator
     )
     typed = ", ".join(f"{values[p.name]} AS {p.column}" for p in profiles)
     raw = ", ".join(f"CAST({p.column} AS VARCHAR) AS r{p.column}" for p in profiles)
-    connection.execute(f"CREATE TABLE typed AS SELECT {ROW}, {FILE}, {typed}, {raw} FROM clean")
+    connection.execute(f"CREATE TABLE typed AS SELECT {ROW}, {FILE}, {typed}, {raw} FROM {clean}")
     faults = [f for p in profiles for f in _faults(connection, p, mapping, required=p.name in required)]
     return _without_bad(connection, mapping, profiles, faults, rows=rows)
 
