@@ -1,0 +1,95 @@
+"""The weighted scorecard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from models.scorecard import CHURN_DEFAULT, Criterion, Scorecard
+
+CARD = Scorecard(
+    criteria=(
+        Criterion(feature="logins", label="Logins", weight=60, low=0, high=20),
+        Criterion(feature="silence", label="Silence", weight=40, low=90, high=10),
+    )
+)
+
+
+def frame(**columns: Any) -> Any:
+    return pd.DataFrame({k: pd.Series(v, dtype="float64") for k, v in columns.items()})
+
+
+def test_points_run_from_low_to_high_bar_either_way_round() -> None:
+    rows = frame(logins=[0, 10, 20, 99], silence=[90, 50, 10, 0])
+    assert CARD.points(rows).tolist() == [0, 50, 100, 100]
+    assert CARD.contributions(rows).tolist() == [[0, 0], [30, 20], [60, 40], [60, 40]]
+
+
+def test_missing_value_earns_half_its_weight_and_is_named() -> None:
+    rows = frame(logins=[np.nan, 20], silence=[10, np.nan])
+    assert CARD.points(rows).tolist() == [70, 80]
+    assert CARD.missing(rows) == [["Logins"], ["Silence"]]
+
+
+def test_absent_column_is_missing() -> None:
+    assert CARD.points(frame(logins=[20])).tolist() == [80]
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=2, max_size=2), st.floats(0, 1e6))
+@settings(max_examples=50, deadline=None)
+def test_points_stay_within_bounds_and_never_fall_with_a_better_value(
+    values: list[float], more: float
+) -> None:
+    before = CARD.points(frame(logins=[values[0]], silence=[values[1]]))[0]
+    after = CARD.points(frame(logins=[values[0] + more], silence=[values[1] - more]))[0]
+    assert 0 <= before <= after <= 100
+
+
+def test_scorecard_works_on_the_criteria_there_are_and_says_so() -> None:
+    card, warnings = CHURN_DEFAULT.restricted_to(["login_count_30d", "won_count_90d"])
+    assert card is not None
+    assert [round(c.weight, 6) for c in card.criteria] == [66.666667, 33.333333]
+    assert "days_since_last_login" in warnings[0]
+
+
+def test_scorecard_without_any_criterion_is_none_with_a_warning() -> None:
+    card, warnings = CHURN_DEFAULT.restricted_to(["colour"])
+    assert card is None
+    assert "cannot be used" in warnings[0]
+
+
+def test_complete_scorecard_is_left_alone() -> None:
+    assert CHURN_DEFAULT.restricted_to(CHURN_DEFAULT.features) == (CHURN_DEFAULT, [])
+
+
+def test_default_churn_scorecard_is_the_documented_one() -> None:
+    bars = {c.feature: (c.weight, c.low, c.high) for c in CHURN_DEFAULT.criteria}
+    assert bars["days_since_last_login"] == (30, 90, 7)
+    assert bars["login_count_30d"] == (20, 0, 20)
+    assert sum(w for w, _, _ in bars.values()) == 100
+
+
+@pytest.mark.parametrize(
+    "criteria",
+    [
+        [{"feature": "a", "weight": 99, "low": 0, "high": 1}],
+        [{"feature": "a", "weight": 100, "low": 1, "high": 1}],
+        [{"feature": "a", "weight": 50, "low": 0, "high": 1}] * 2,
+        [{"feature": "a", "weight": 100, "low": 0, "high": float("nan")}],
+        [
+            {"feature": "a", "weight": 0, "low": 0, "high": 1},
+            {"feature": "b", "weight": 100, "low": 0, "high": 1},
+        ],
+        [{"feature": "a", "weight": 100, "low": 0, "high": 1, "bar": 3}],
+        [],
+    ],
+)
+def test_scorecard_refuses_what_cannot_be_meant(criteria: list[dict[str, Any]]) -> None:
+    with pytest.raises(ValidationError):
+        Scorecard.model_validate({"criteria": criteria})
