@@ -15,7 +15,7 @@ from features.settings import FeatureSettings
 from features.source import Source, TablePaths
 from features.versions import first_known_day
 
-_SHARED = ("source", "versions", "buckets", "windows", "gaps", "inputs", "build", "firmographics")
+_SHARED = ("source", "versions", "buckets", "windows", "gaps", "inputs", "build", "firmographics", "snapshot")
 
 
 @dataclass(frozen=True)

@@ -43,12 +43,17 @@ class Inputs:
             *parts: Tables keyed by partner_id and as_of.
             once: One-row tables whose columns every row gets.
         """
-        rows = self.base.select(*KEYS)
-        for part in parts:
-            rows = rows.left_join(part, list(KEYS)).drop([f"{k}_right" for k in KEYS])
+        # One chain of joins under one selection: a selection after each join would grow the statement and its compile time.
+        rows, columns = self.base, [self.base[k] for k in KEYS]
+        for place, part in enumerate(parts):
+            own = {f"{k}_{place}": k for k in KEYS}
+            part = part.rename(own)
+            rows = rows.left_join(part, [rows[mine] == part[theirs] for theirs, mine in own.items()])
+            columns += [c for c in part.columns if c not in own]
         for part in once:
             rows = rows.cross_join(part)
-        return rows
+            columns += part.columns
+        return rows.select(columns)
 
     def zero_if(self, rows: Any, column: str, live: str, *, scale: float = 1.0) -> Any:
         """A count: 0 where the source was live by then and nothing was counted, missing where it was not."""

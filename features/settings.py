@@ -54,10 +54,12 @@ class OnlineSettings(_Section):
     Attributes:
         type: `sqlite` (a file in the workspace) or `redis`.
         connection_string: Of Redis, such as `redis.internal:6379,db=0,ssl=true`; not used by SQLite.
+        project: Prefix of the keys, for workspaces that share a Redis.
     """
 
     type: Literal["sqlite", "redis"] = "sqlite"
     connection_string: str | None = None
+    project: str = Field(default="partnerintel", pattern=r"^[a-z][a-z0-9_]*$")
 
     @model_validator(mode="after")
     def _redis_needs_an_address(self) -> OnlineSettings:

@@ -22,6 +22,7 @@ from features.catalog import VIEWS, view
 from features.files import write_atomically
 from features.fingerprint import Fingerprint, still_holds, view_fingerprint
 from features.inputs import KEYS
+from features.layout import CREATED, EVENT_US, SEQUENCE, saved_as_ofs, snapshot_path
 from features.settings import FeatureSettings
 from features.source import Source, lake_paths, open_source
 from features.windows import EPOCH
@@ -35,7 +36,6 @@ __all__ = [
     "snapshot_path",
 ]
 
-CREATED = "created_at"
 _MADE_FROM = b"partnerintel.made_from"
 
 
@@ -109,7 +109,7 @@ def _build_stale(
     by_date = dict(tuple(frame.groupby("as_of", sort=True)))
     for day in stale:
         rows = by_date.get(pd.Timestamp(day), frame.iloc[:0])
-        _save(snapshot_path(root, name, day), rows, now)
+        _save(snapshot_path(root, name, day), _with_order(rows, name), now)
     return tuple(stale)
 
 
@@ -122,31 +122,26 @@ def _holds(path: Path, now: Fingerprint, day: date, source: Source) -> bool:
 
 
 def _save(path: Path, rows: Any, made_from: Fingerprint) -> None:
-    rows = rows.assign(**{CREATED: rows["as_of"]})
     table = pa.Table.from_pandas(rows, schema=_schema(rows.columns), preserve_index=False)
     document = json.dumps(made_from.document(), sort_keys=True).encode()
     table = table.replace_schema_metadata({_MADE_FROM: document})
     write_atomically(path, lambda p: pq.write_table(table, p, compression="zstd"))
 
 
+def _with_order(rows: Any, name: str) -> Any:
+    """With what Feast and our ordering rule read: a snapshot was known, and first written, at its date."""
+    event_us = rows["as_of"].astype("int64")
+    order = {CREATED: rows["as_of"], EVENT_US.format(name): event_us, SEQUENCE.format(name): 0 * event_us}
+    return rows.assign(**order)
+
+
 def _schema(columns: Sequence[str]) -> pa.Schema:
     """Microseconds always: Feast cannot materialise nanoseconds."""
     text = {f.name for v, _ in VIEWS.values() for f in v.features if f.kind == "category"} | {"partner_id"}
-    times = {"as_of", CREATED}
-    return pa.schema(
-        (c, pa.string() if c in text else pa.timestamp("us") if c in times else pa.float64()) for c in columns
-    )
-
-
-def snapshot_path(root: Path, name: str, as_of: date) -> Path:
-    """Where the snapshot of a view at a date lies."""
-    return root / "snapshots" / name / f"as_of={as_of.isoformat()}.parquet"
-
-
-def saved_as_ofs(root: Path, *, name: str = "firmographics") -> list[date]:
-    """Dates of the snapshots on disk, ascending."""
-    found = (root / "snapshots" / name).glob("as_of=*.parquet")
-    return sorted(date.fromisoformat(p.stem.removeprefix("as_of=")) for p in found)
+    kinds = dict.fromkeys(text, pa.string()) | dict.fromkeys(("as_of", CREATED), pa.timestamp("us"))
+    whole = {name.format(view) for name in (EVENT_US, SEQUENCE) for view in VIEWS}
+    kinds |= dict.fromkeys(whole, pa.int64())
+    return pa.schema((c, kinds.get(c, pa.float64())) for c in columns)
 
 
 def read_snapshots(
@@ -166,7 +161,7 @@ def read_snapshots(
         MissingDataError: A snapshot asked for is not there.
     """
     names = [view(n).name for n in (views or VIEWS)]
-    dates = sorted(set(saved_as_ofs(root, name=names[0]) if as_ofs is None else as_ofs))
+    dates = sorted(set(saved_as_ofs(root, view=names[0]) if as_ofs is None else as_ofs))
     frames = [_read_view(root, n, dates) for n in names]
     wide = reduce(lambda left, right: left.merge(right, on=list(KEYS), how="outer"), frames)
     return wide.sort_values(["as_of", "partner_id"], ignore_index=True)

@@ -82,6 +82,7 @@ def open_source(
         connection = ibis.duckdb.connect(threads=threads, memory_limit=memory_limit, temp_directory=folder)
         connection.raw_sql("SET TimeZone = 'UTC'")
         connection.raw_sql("SET preserve_insertion_order = false")
+        connection.raw_sql("SET enable_progress_bar = false")
         try:
             yield Source(connection, {name: tuple(files) for name, files in paths.items() if files})
         finally:

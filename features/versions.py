@@ -11,11 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from data.tables import TABLES
 from features.source import Source
 
 NEVER = 2**30
 """A gone_day that never comes."""
+HASHES_AT_ONCE = 20_000_000
 
 
 def day_of(moment: Any) -> Any:
@@ -88,24 +92,36 @@ def known_since(rows: Any) -> Any:
 def _repeated_keys(source: Source, rows: Any, key: tuple[str, ...]) -> Any | None:
     """Table of the keys with more than one row, or None.
 
-    Written in SQL: DuckDB compares 64-bit hashes three times faster than text, and Ibis casts every hash
-    twice. Keys that only share a hash are told apart by the second grouping.
+    Written in SQL, which hands the 64-bit hashes to NumPy: sorting them costs a quarter of the cheapest
+    grouping. Keys that only share a hash are told apart by the grouping that follows.
     """
     import ibis
 
     columns = ", ".join(f'"{k}"' for k in key)
     raw = ibis.to_sql(rows.select(list(key)), dialect="duckdb")
-    hashes = f"SELECT hash({columns}) AS h FROM ({raw}) GROUP BY h HAVING count(*) > 1"
-    source.connection.raw_sql(f"CREATE OR REPLACE TEMP TABLE repeated_hash AS {hashes}")
-    if not _number(source, "SELECT count(*) FROM repeated_hash"):
+    hashes = _repeated_hashes(source, f"SELECT hash({columns}) AS h FROM ({raw})")
+    if not len(hashes):
         return None
+    source.connection.create_table("repeated_hash", pa.table({"h": hashes}), temp=True, overwrite=True)
     source.connection.raw_sql(
         f"CREATE OR REPLACE TEMP TABLE repeated_key AS SELECT {columns} FROM ({raw}) "
         f"WHERE hash({columns}) IN (SELECT h FROM repeated_hash) GROUP BY ALL HAVING count(*) > 1"
-    )
+    ).fetchall()
     if not _number(source, "SELECT count(*) FROM repeated_key"):
         return None
     return source.connection.table("repeated_key", database=("temp", "main"))
+
+
+def _repeated_hashes(source: Source, sql: str) -> Any:
+    """Hashes that occur twice, looked for in slices that fit into memory."""
+    slices = 1 + _number(source, f"SELECT count(*) FROM ({sql})") // HASHES_AT_ONCE
+    found = []
+    for i in range(slices):
+        part = f"SELECT h FROM ({sql}) WHERE h % {slices} = {i}" if slices > 1 else sql
+        hashes = np.asarray(source.connection.con.execute(part).fetchnumpy()["h"])
+        hashes.sort()
+        found.append(np.unique(hashes[1:][hashes[1:] == hashes[:-1]]))
+    return np.concatenate(found)
 
 
 def _number(source: Source, sql: str) -> int:

@@ -1,0 +1,31 @@
+"""Where feature files lie in a workspace, and the columns they carry beside the features."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+CREATED = "created_at"
+EVENT_US = "{}__event_us"
+SEQUENCE = "{}__sequence"
+
+
+def snapshot_folder(features_root: Path, view: str) -> Path:
+    """Folder of the snapshots of a view."""
+    return features_root / "snapshots" / view
+
+
+def snapshot_path(features_root: Path, view: str, as_of: date) -> Path:
+    """The snapshot of a view at a date."""
+    return snapshot_folder(features_root, view) / f"as_of={as_of.isoformat()}.parquet"
+
+
+def saved_as_ofs(features_root: Path, *, view: str = "firmographics") -> list[date]:
+    """Dates of the snapshots on disk, ascending."""
+    found = snapshot_folder(features_root, view).glob("as_of=*.parquet")
+    return sorted(date.fromisoformat(p.stem.removeprefix("as_of=")) for p in found)
+
+
+def feeds_path(features_root: Path) -> Path:
+    """States of the feeds at each date."""
+    return features_root / "feeds.parquet"
