@@ -142,7 +142,8 @@ def range_join(connection: Any, events: Path) -> Any:
             FROM {rows} JOIN dates ON {seen} AND event_day >= as_of - 180 GROUP BY ALL),
         active AS (SELECT DISTINCT partner_id, as_of FROM sums), people AS (FROM active),
         recent AS (SELECT partner_id, as_of,
-            max(event_day) FILTER (event_type = 'portal_login') AS last_login, max(event_day) AS last_event FROM {rows} JOIN dates ON {seen} GROUP BY ALL)
+            max(event_day) FILTER (event_type = 'portal_login') AS last_login,
+            max(event_day) AS last_event FROM {rows} JOIN dates ON {seen} GROUP BY ALL)
         {RESULT}""").df()
 
 

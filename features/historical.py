@@ -1,4 +1,4 @@
-"""Training rows joined with the snapshot that was the newest one known at their time: one ASOF join a view."""
+"""Training rows joined with the newest snapshot known at their time: one ASOF join for each view."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from data.errors import InputError
 from features.layout import CREATED
 
 _ROW = "__row"
-_LATEST = f"max((as_of, {CREATED})) OVER (PARTITION BY partner_id ORDER BY seen, as_of, {CREATED} ROWS UNBOUNDED PRECEDING)"
+_LATEST = (
+    f"max((as_of, {CREATED})) OVER (PARTITION BY partner_id ORDER BY seen, as_of, {CREATED} "
+    "ROWS UNBOUNDED PRECEDING)"
+)
 
 
 def asof_join(entity_frame: Any, *, parts: Sequence[tuple[Sequence[Path], Sequence[str]]]) -> Any:

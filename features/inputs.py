@@ -43,7 +43,7 @@ class Inputs:
             *parts: Tables keyed by partner_id and as_of.
             once: One-row tables whose columns every row gets.
         """
-        # One chain of joins under one selection: a selection after each join would grow the statement and its compile time.
+        # One chain of joins under one selection: a selection after each join would grow the statement.
         rows, columns = self.base, [self.base[k] for k in KEYS]
         for place, part in enumerate(parts):
             own = {f"{k}_{place}": k for k in KEYS}

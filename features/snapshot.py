@@ -21,8 +21,9 @@ from features.build import assemble, build_features, build_view, require_partner
 from features.catalog import VIEWS, view
 from features.files import write_atomically
 from features.fingerprint import Fingerprint, still_holds, view_fingerprint
+from features.freshness import save_feed_states, states_of
 from features.inputs import KEYS
-from features.layout import CREATED, EVENT_US, SEQUENCE, saved_as_ofs, snapshot_path
+from features.layout import CREATED, EVENT_US, SEQUENCE, feeds_path, saved_as_ofs, snapshot_path
 from features.settings import FeatureSettings
 from features.source import Source, lake_paths, open_source
 from features.windows import EPOCH
@@ -88,6 +89,8 @@ def build_and_save(
             if progress:
                 progress(name, done, len(VIEWS))
             built[name] = _build_stale(root, name, source, dates=dates, settings=settings)
+        if any(built.values()) or not feeds_path(root).is_file():
+            save_feed_states(feeds_path(root), states_of(source, as_ofs=dates))
         if progress:
             progress("", len(VIEWS), len(VIEWS))
     return BuildReport(built, len(dates) * len(VIEWS) - sum(map(len, built.values())))

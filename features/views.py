@@ -21,8 +21,8 @@ def feature_view(view: ViewDefinition, *, features_root: Path) -> Any:
     """A view over `features/snapshots/<view>/*.parquet`.
 
     Two columns more than the offline view: event time and ingest sequence of the stored row, which our own
-    ordering rule reads back. There is no TTL: Feast does not enforce it online and drops rows with it offline;
-    staleness is worked out from the event time.
+    ordering rule reads back. There is no TTL: Feast does not enforce it online, and drops rows with it
+    offline; staleness is worked out from the event time.
     """
     from datetime import timedelta
 
