@@ -16,68 +16,99 @@ from models.engine.layout import Columns, Leaves, Nodes, Units, integers, masks,
 
 
 @dataclass(frozen=True)
-class Kernels:
-    """Compiled entry points; `seconds` is what compiling took."""
+class ScoringKernels:
+    """Compiled entry points for scores."""
 
-    raw: Kernel
+    score: Kernel
     masks: Kernel
-    factored: Kernel
+
+
+@dataclass(frozen=True)
+class ReasonKernels:
+    """Compiled entry points for contributions."""
+
     contributions: Kernel
     build_tables: Kernel
-    seconds: float
 
 
-_lock = threading.Lock()
-_kernels: list[Kernels] = []
+class _Compiler:
+    """Compiles each set of kernels once; whoever comes meanwhile waits for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._shared: tuple[_Types, Kernel, Kernel, Kernel] | None = None
+        self._scoring: ScoringKernels | None = None
+        self._reasons: ReasonKernels | None = None
+
+    def scoring(self) -> ScoringKernels:
+        with self._lock:
+            if self._scoring is None:
+                self._scoring = _compile_scoring(*self._parts())
+            return self._scoring
+
+    def reasons(self) -> ReasonKernels:
+        with self._lock:
+            if self._reasons is None:
+                self._reasons = _compile_reasons(*self._parts())
+            return self._reasons
+
+    def _parts(self) -> tuple[_Types, Kernel, Kernel, Kernel]:
+        if self._shared is None:
+            t = _types()
+            encode = _jit(scoring.encode, t.matrix, *t.sizes(3), t.columns, t.row, t.ints, t.codes)
+            rule_out = _jit(scoring.rule_out, t.nodes, *t.sizes(2), t.codes, t.mask)
+            add_leaf = _jit(scoring.add_leaf, t.wide, *t.sizes(2), t.mask, t.row)
+            self._shared = t, encode, rule_out, add_leaf
+        return self._shared
 
 
-def kernels() -> Kernels:
-    """The compiled kernels; the first call compiles them (seconds), others wait for it."""
-    with _lock:
-        if not _kernels:
-            _kernels.append(_compile())
-        return _kernels[0]
+_compiler = _Compiler()
+
+
+def scoring_kernels() -> ScoringKernels:
+    """The kernels for scores; the first call in a process compiles them (seconds)."""
+    return _compiler.scoring()
+
+
+def reason_kernels() -> ReasonKernels:
+    """The kernels for contributions; the first call in a process compiles them (seconds)."""
+    return _compiler.reasons()
 
 
 def warm_up() -> float:
-    """Compile now, so that no request waits for it. Returns the seconds it took, in this process."""
-    return kernels().seconds
-
-
-def _compile() -> Kernels:
+    """Compile everything now, so that no request waits for it. Returns the seconds it took."""
     started = time.perf_counter()
+    scoring_kernels()
+    reason_kernels()
+    return time.perf_counter() - started
+
+
+def _jit(kernel: Kernel, *signature: Any) -> Kernel:
     import numba
 
-    t = _types()
-    columns, nodes, leaves, units = t.columns, t.nodes, t.leaves, t.units
-    size, block = numba.int64, (numba.int64, numba.int64)
+    # Division by zero cannot happen (row counts are positive); "numpy" spares the test for it.
+    return numba.njit(numba.void(*signature), nogil=True, error_model="numpy")(kernel)
 
-    def jit(kernel: Kernel, *signature: Any) -> Kernel:
-        # Division by zero cannot happen (counts are positive); "numpy" spares the test for it.
-        return numba.njit(numba.void(*signature), nogil=True, error_model="numpy")(kernel)
 
-    encode = jit(
-        scoring.encode, t.matrix, size, *block, columns, t.row, t.ints, t.codes
+def _compile_scoring(t: _Types, encode: Kernel, rule_out: Kernel, add_leaf: Kernel) -> ScoringKernels:
+    score = scoring.make_score(encode, rule_out, add_leaf)
+    masks = scoring.make_masks(encode, rule_out)
+    return ScoringKernels(
+        score=_jit(score, t.matrix, t.columns, t.nodes, t.mask, t.cube, t.ints, t.wide, t.row),
+        masks=_jit(masks, t.matrix, t.columns, t.nodes, t.cube),
     )
-    rule_out = jit(scoring.rule_out, nodes, *block, t.codes, t.mask)
-    add_leaf = jit(scoring.add_leaf, t.row, size, t.mask, t.row)
-    decide = jit(reasons.decide, nodes, *block, t.codes, t.mask)
-    add_unit = jit(reasons.add_unit, units, *block, t.mask, t.mask, t.wide)
-    add_deep = jit(reasons.add_deep, leaves, *block, t.mask, t.wide, t.wide, t.row, t.wide)
-    return Kernels(
-        raw=jit(scoring.make_raw(encode, rule_out, add_leaf), t.matrix, columns, nodes, t.wide, t.row),
-        masks=jit(scoring.make_masks(encode, rule_out), t.matrix, columns, nodes, t.cube),
-        factored=jit(
-            scoring.make_factored(encode, rule_out, add_leaf),
-            t.cube, t.ints, t.mask, t.matrix, columns, nodes, t.wide, t.row,
-        ),
-        contributions=jit(
-            reasons.make_contributions(encode, rule_out, add_leaf, decide, add_unit, add_deep),
-            t.matrix, columns, nodes, t.ints, t.wide, units, leaves, t.wide, t.wide, t.wide,
-        ),
-        build_tables=jit(reasons.build_tables, leaves, units, t.wide, t.wide),
-        seconds=time.perf_counter() - started,
-    )  # fmt: skip
+
+
+def _compile_reasons(t: _Types, encode: Kernel, rule_out: Kernel, add_leaf: Kernel) -> ReasonKernels:
+    decide = _jit(reasons.decide, t.nodes, *t.sizes(2), t.codes, t.mask)
+    add_unit = _jit(reasons.add_unit, t.units, *t.sizes(2), t.mask, t.mask, t.wide)
+    add_deep = _jit(reasons.add_deep, t.leaves, *t.sizes(2), t.mask, t.wide, t.wide, t.row, t.wide)
+    whole = reasons.make_contributions(encode, rule_out, add_leaf, decide, add_unit, add_deep)
+    inputs = (t.matrix, t.columns, t.nodes, t.ints, t.wide, t.units, t.leaves, t.wide, t.wide)
+    return ReasonKernels(
+        contributions=_jit(whole, *inputs, t.wide),
+        build_tables=_jit(reasons.build_tables, t.leaves, t.units, t.wide, t.wide),
+    )
 
 
 @dataclass(frozen=True)
@@ -93,6 +124,11 @@ class _Types:
     nodes: Any
     leaves: Any
     units: Any
+    size: Any
+
+    def sizes(self, count: int) -> tuple[Any, ...]:
+        """That many whole numbers."""
+        return (self.size,) * count
 
 
 def _types() -> _Types:
@@ -111,7 +147,6 @@ def _types() -> _Types:
         columns=numba.typeof(Columns(no_int, no_int, no_code, no_int, no_real)),
         nodes=numba.typeof(Nodes(no_int, no_int, no_code, no_mask)),
         leaves=numba.typeof(Leaves(no_int, no_real, no_int, no_int, no_real, no_mask, no_mask)),
-        units=numba.typeof(
-            Units(no_int, no_int, no_mask, no_mask, no_int, no_int, no_int, no_real),
-        ),
+        units=numba.typeof(Units(no_int, no_int, no_mask, no_mask, no_int, no_int, no_int, no_real)),
+        size=numba.int64,
     )

@@ -31,6 +31,7 @@ from models.engine.layout import (
 )
 from models.engine.trees import DEFAULT_LEFT, MISSING_NONE, MISSING_SHIFT, Tree
 
+
 @dataclass(frozen=True)
 class Forest:
     """A whole model; `leaf_value[t, s]` is the value of the leaf whose isolated bit hashes to slot s."""

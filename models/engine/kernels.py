@@ -30,13 +30,15 @@ _COUNT_CUTS = 40
 Kernel = Callable[..., Any]
 
 
-def encode(x: Reals, low: int, rows: int, width: int, columns: Columns, value: Reals, at: Integers, codes: Any) -> None:
+def encode(
+    x: Reals, low: int, rows: int, width: int, columns: Columns, value: Reals, at: Integers, codes: Any
+) -> None:
     """Codes of `rows` rows from row `low` on, code column by code column; `width` >= rows are worked on."""
     for c in range(columns.source.size):
         source, missing, begin = columns.source[c], columns.missing[c], columns.start[c]
         cuts = columns.start[c + 1] - begin
-        for r in range(rows):
-            v = x[low + r, source]
+        for r in range(width):
+            v = x[low + min(r, rows - 1), source]
             if np.isnan(v):
                 if missing != 2:
                     v = 0.0
@@ -81,79 +83,70 @@ def rule_out(nodes: Nodes, tree: int, width: int, codes: Any, alive: Masks) -> N
             alive[r] &= ALL_LEAVES if codes[column, r] <= code_at else keeps
 
 
-def add_leaf(values: Reals, width: int, alive: Masks, total: Reals) -> None:
+def add_leaf(values: Reals, tree: int, width: int, alive: Masks, total: Reals) -> None:
     """Add the value of the lowest leaf alive."""
     for r in range(width):
         lowest = np.uint32(alive[r] & np.uint32(~alive[r] + np.uint32(1)))
-        total[r] += values[np.uint32(lowest * DE_BRUIJN) >> np.uint32(27)]
+        total[r] += values[tree, np.uint32(lowest * DE_BRUIJN) >> np.uint32(27)]
 
 
-def make_raw(encode: Kernel, rule_out: Kernel, add_leaf: Kernel) -> Kernel:
-    """Raw scores of whole rows."""
+def make_score(encode: Kernel, rule_out: Kernel, add_leaf: Kernel) -> Kernel:
+    """Raw scores: what is alive beforehand, minus what the splits on the given matrix rule out.
 
-    def raw(x: Reals, columns: Columns, nodes: Nodes, leaf_value: Reals, out: Reals) -> None:
-        codes = np.zeros((columns.source.size, BLOCK), np.int32)
-        value, at, total = np.zeros(BLOCK), np.zeros(BLOCK, np.int64), np.zeros(BLOCK)
-        alive = np.empty(BLOCK, np.uint32)
-        for low in range(0, x.shape[0], BLOCK):
-            rows = min(BLOCK, x.shape[0] - low)
+    `before[t]` holds for all rows. `resident`, when not empty, holds masks of known rows (blocks, trees, 64);
+    `chosen` names the resident rows to score, and when it is empty they are scored in order.
+    """
+
+    def score(
+        x: Reals, columns: Columns, nodes: Nodes, before: Masks, resident: Any, chosen: Integers,
+        leaf_value: Reals, out: Reals,
+    ) -> None:  # fmt: skip
+        codes = np.empty((columns.source.size + 1, BLOCK), np.int32)
+        value, at, total = np.empty(BLOCK), np.empty(BLOCK, np.int64), np.empty(BLOCK)
+        alive, place = np.empty(BLOCK, np.uint32), np.empty((2, BLOCK), np.int64)
+        for low in range(0, out.size, BLOCK):
+            rows = min(BLOCK, out.size - low)
             width = min(BLOCK, (rows + 7) // 8 * 8)
+            if chosen.size > 0:
+                for r in range(width):
+                    row = chosen[low + min(r, rows - 1)]
+                    place[0, r], place[1, r] = row // BLOCK, row % BLOCK
             encode(x, low, rows, width, columns, value, at, codes)
-            total[:] = 0.0
+            for r in range(width):
+                total[r] = 0.0
             for tree in range(leaf_value.shape[0]):
-                alive[:] = ALL_LEAVES
+                mask = before[tree]
+                if resident.size == 0:
+                    for r in range(width):
+                        alive[r] = mask
+                elif chosen.size == 0:
+                    for r in range(width):
+                        alive[r] = resident[low // BLOCK, tree, r] & mask
+                else:
+                    for r in range(width):
+                        alive[r] = resident[place[0, r], tree, place[1, r]] & mask
                 rule_out(nodes, tree, width, codes, alive)
-                add_leaf(leaf_value[tree], width, alive, total)
-            out[low : low + rows] = total[:rows]
+                add_leaf(leaf_value, tree, width, alive, total)
+            for r in range(rows):
+                out[low + r] = total[r]
 
-    return raw
+    return score
 
 
 def make_masks(encode: Kernel, rule_out: Kernel) -> Kernel:
     """Leaves that the splits on some columns leave alive, for every tree and row: (blocks, trees, 64)."""
 
     def masks(x: Reals, columns: Columns, nodes: Nodes, out: Any) -> None:
-        codes = np.zeros((columns.source.size, BLOCK), np.int32)
-        value, at = np.zeros(BLOCK), np.zeros(BLOCK, np.int64)
+        codes = np.empty((columns.source.size + 1, BLOCK), np.int32)
+        value, at, alive = np.empty(BLOCK), np.empty(BLOCK, np.int64), np.empty(BLOCK, np.uint32)
         for low in range(0, x.shape[0], BLOCK):
             rows = min(BLOCK, x.shape[0] - low)
             encode(x, low, rows, BLOCK, columns, value, at, codes)
             for tree in range(nodes.start.size - 1):
-                alive = out[low // BLOCK, tree]
-                alive[:] = ALL_LEAVES
+                for r in range(BLOCK):
+                    alive[r] = ALL_LEAVES
                 rule_out(nodes, tree, BLOCK, codes, alive)
+                for r in range(BLOCK):
+                    out[low // BLOCK, tree, r] = alive[r]
 
     return masks
-
-
-def make_factored(encode: Kernel, rule_out: Kernel, add_leaf: Kernel) -> Kernel:
-    """Raw scores from resident masks, one request's masks and a pair matrix.
-
-    `chosen` names resident rows; when it is empty, all of them are scored in order.
-    """
-
-    def factored(
-        resident: Any, chosen: Integers, request: Masks, pair: Reals, columns: Columns, nodes: Nodes,
-        leaf_value: Reals, out: Reals,
-    ) -> None:  # fmt: skip
-        codes = np.zeros((columns.source.size, BLOCK), np.int32)
-        value, at, total = np.zeros(BLOCK), np.zeros(BLOCK, np.int64), np.zeros(BLOCK)
-        alive = np.empty(BLOCK, np.uint32)
-        for low in range(0, out.size, BLOCK):
-            rows = min(BLOCK, out.size - low)
-            encode(pair, low, rows, BLOCK, columns, value, at, codes)
-            total[:] = 0.0
-            for tree in range(leaf_value.shape[0]):
-                shared = request[tree]
-                if chosen.size:
-                    for r in range(rows):
-                        row = chosen[low + r]
-                        alive[r] = resident[row // BLOCK, tree, row % BLOCK] & shared
-                else:
-                    for r in range(BLOCK):
-                        alive[r] = resident[low // BLOCK, tree, r] & shared
-                rule_out(nodes, tree, BLOCK, codes, alive)
-                add_leaf(leaf_value[tree], BLOCK, alive, total)
-            out[low : low + rows] = total[:rows]
-
-    return factored

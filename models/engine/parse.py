@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import BundleError
-from models.engine.trees import Tree, check_tree
+from models.engine.trees import CATEGORICAL, Tree, check_tree
 
 T = TypeVar("T")
 
@@ -47,13 +48,40 @@ def parse_model(text: str) -> ParsedModel:
     _demand(0 < features <= _MOST_FEATURES, f"max_feature_idx gives {features} columns")
     blocks = _blocks(body, sizes=_integers(header.get("tree_sizes", ""), "tree_sizes"))
     fields = [_fields(block, index=i) for i, block in enumerate(blocks)]
-    unsupported = _unsupported(header, fields)
-    if any(_integer(f, "num_cat") or _integer(f, "is_linear") for f in fields):
-        return ParsedModel(features=features, trees=(), unsupported=unsupported)
+    _check_header(header, features=features, trees=len(fields))
     trees = tuple(_tree(f) for f in fields)
     for i, tree in enumerate(trees):
         check_tree(tree, index=i, features=features)
-    return ParsedModel(features=features, trees=trees, unsupported=unsupported)
+        _check_extras(fields[i], tree)
+    return ParsedModel(features=features, trees=trees, unsupported=_unsupported(header, fields))
+
+
+def _check_header(header: dict[str, str], *, features: int, trees: int) -> None:
+    for key in ("feature_names", "feature_infos"):
+        _demand(len(header.get(key, "").split(" ")) == features, f"{key} does not name {features} columns")
+    classes, each = _integer(header, "num_class"), _integer(header, "num_tree_per_iteration")
+    _demand(each > 0 and trees % each == 0, f"{trees} trees are not a whole number of rounds of {each}")
+    objective = header.get("objective", "")
+    told = f"num_class:{classes}" in objective.split(" ") if classes > 1 else "num_class" not in objective
+    _demand(
+        classes > 0 and (told or not objective), f"num_class={classes} contradicts objective={objective!r}"
+    )
+
+
+def _check_extras(fields: dict[str, str], tree: Tree) -> None:
+    """Only LightGBM reads these fields, and it reads beyond its memory when they are missing."""
+    categorical = _integer(fields, "num_cat")
+    _demand(int((tree.decision & CATEGORICAL).sum()) == categorical, "num_cat contradicts decision_type")
+    if categorical:
+        bounds = _checked(
+            _integers(fields.get("cat_boundaries", ""), "cat_boundaries"), "cat_boundaries", categorical + 1
+        )
+        _checked(_integers(fields.get("cat_threshold", ""), "cat_threshold"), "cat_threshold", bounds[-1])
+        _demand(bounds[0] == 0 and all(a < b for a, b in pairwise(bounds)), "cat_boundaries do not ascend")
+    linear = _integer(fields, "is_linear")
+    _demand(linear in (0, 1), f"is_linear is {linear}")
+    if linear:
+        _checked(_floats(fields.get("leaf_const", ""), "leaf_const"), "leaf_const", tree.leaves)
 
 
 def _split(text: str) -> tuple[dict[str, str], str]:

@@ -14,7 +14,18 @@ from typing import Any
 import numpy as np
 
 from models.engine.kernels import Kernel
-from models.engine.layout import ALL_LEAVES, BLOCK, MOST_LEAVES, Columns, Integers, Leaves, Masks, Nodes, Reals, Units
+from models.engine.layout import (
+    ALL_LEAVES,
+    BLOCK,
+    MOST_LEAVES,
+    Columns,
+    Integers,
+    Leaves,
+    Masks,
+    Nodes,
+    Reals,
+    Units,
+)
 
 _MOST_POINTS = MOST_LEAVES // 2 + 1
 
@@ -41,7 +52,10 @@ def build_tables(leaves: Leaves, units: Units, points: Reals, weights: Reals) ->
                 for k in range(q):
                     product[k] = weights[q, k] * leaves.value[leaf]
                 for i in range(size):
-                    share, met = leaves.share[begin + i], pattern & leaves.need[begin + i] == leaves.want[begin + i]
+                    share, met = (
+                        leaves.share[begin + i],
+                        pattern & leaves.need[begin + i] == leaves.want[begin + i],
+                    )
                     on[i] = 1.0 if met else 0.0
                     for k in range(q):
                         factor[i, k] = share * (1.0 - points[q, k]) + on[i] * points[q, k]
@@ -85,7 +99,8 @@ def add_unit(units: Units, u: int, width: int, decided: Masks, pattern: Masks, t
 
 
 def add_deep(
-    leaves: Leaves, leaf: int, width: int, decided: Masks, points: Reals, weights: Reals, product: Reals, total: Any
+    leaves: Leaves, leaf: int, width: int, decided: Masks, points: Reals, weights: Reals,
+    product: Reals, total: Any,
 ) -> None:  # fmt: skip
     """Work one leaf out for all rows, quadrature point by point; every factor is a constant if on, if off."""
     begin, end = leaves.path_start[leaf], leaves.path_start[leaf + 1]
@@ -115,21 +130,26 @@ def make_contributions(
         x: Reals, columns: Columns, nodes: Nodes, only_slot: Integers, leaf_delta: Reals, units: Units,
         deep: Leaves, points: Reals, weights: Reals, out: Reals,
     ) -> None:  # fmt: skip
-        codes = np.zeros((columns.source.size, BLOCK), np.int32)
-        value, at, product = np.zeros(BLOCK), np.zeros(BLOCK, np.int64), np.zeros(BLOCK)
-        alive, decided, pattern = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
-        total = np.zeros((out.shape[1], BLOCK))
+        codes = np.empty((columns.source.size + 1, BLOCK), np.int32)
+        value, at, product = np.empty(BLOCK), np.empty(BLOCK, np.int64), np.empty(BLOCK)
+        decided, pattern = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
+        total = np.empty((out.shape[1], BLOCK))
         for low in range(0, x.shape[0], BLOCK):
             rows = min(BLOCK, x.shape[0] - low)
             width = min(BLOCK, (rows + 7) // 8 * 8)
             encode(x, low, rows, width, columns, value, at, codes)
-            total[:] = 0.0
+            for slot in range(out.shape[1]):
+                for r in range(width):
+                    total[slot, r] = 0.0
             for tree in range(only_slot.size):
                 if only_slot[tree] >= 0:
                     # All its splits feed one slot, so the slot gets all the tree says.
-                    alive[:] = ALL_LEAVES
-                    rule_out(nodes, tree, width, codes, alive)
-                    add_leaf(leaf_delta[tree], width, alive, total[only_slot[tree]])
+                    for r in range(width):
+                        decided[r], product[r] = ALL_LEAVES, 0.0
+                    rule_out(nodes, tree, width, codes, decided)
+                    add_leaf(leaf_delta, tree, width, decided, product)
+                    for r in range(width):
+                        total[only_slot[tree], r] += product[r]
                 else:
                     decide(nodes, tree, width, codes, decided)
                     for u in range(units.start[tree], units.start[tree + 1]):

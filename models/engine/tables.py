@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.engine.compiled import kernels
+from models.engine.compiled import reason_kernels
 from models.engine.forest import Forest
 from models.engine.layout import Integers, Leaves, Reals, Units, integers, masks, reals
 from models.engine.reasons import gauss_legendre
@@ -71,7 +71,7 @@ def build_reason_tables(forest: Forest, trees: tuple[Tree, ...], *, groups: Inte
     tabled, deep = _plan(trees, slot_of, only_slot)
     units, leaves = _arrays(tabled, slot_of)
     points, weights = gauss_legendre()
-    kernels().build_tables(leaves, units, points, weights)
+    reason_kernels().build_tables(leaves, units, points, weights)
     delta = forest.leaf_value - forest.expected[:, None]
     slots = int(groups.max()) + 1 if len(groups) else 0
     return ReasonTables(slots, only_slot, delta, units, deep, points, weights)

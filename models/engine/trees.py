@@ -40,7 +40,7 @@ class Tree:
         return int(self.node_count[child] if child >= 0 else self.leaf_count[~child])
 
     def expected_value(self) -> float:
-        """Mean over the training rows, with the operations of LightGBM's own `ExpectedValue`, in its order."""
+        """Mean over the training rows, by the operations of LightGBM's `ExpectedValue` in its order."""
         if self.leaves == 1:
             return float(self.leaf_value[0])
         total = 0.0

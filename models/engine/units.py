@@ -6,7 +6,7 @@ know of a row is one bit for each feature on the way to it (still satisfied?) an
 splits (left?). So everything a unit adds to the reasons is one line of a table of 2^bits lines, worked out
 once. Larger units mean fewer look-ups and larger tables; `plan_units` picks the cheapest cut that fits.
 
-Source: Lundberg et al., "From local explanations to global understanding with explainable AI for trees", 2020.
+Source: Lundberg et al., "From local explanations to global understanding", 2020; Yang, "Fast TreeSHAP", 2021.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class PathFeature:
 
 @dataclass(frozen=True)
 class UnitLeaf:
-    """A leaf with the distinct features of its path; tests are on the unit's pattern, not the tree's splits."""
+    """A leaf with the distinct features of its path; tests are on the unit's pattern."""
 
     value: float
     path: tuple[PathFeature, ...]
@@ -81,19 +81,8 @@ def plan_units(tree: Tree, *, slot_of: list[int], most_bits: int) -> tuple[Unit,
         slot_of: For each model column the output its contribution goes to.
         most_bits: Upper limit of a unit's bits, unless a single leaf needs more.
     """
-    return _Planner(tree, slot_of, most_bits).cut(0, _Step())[1]
-
-
-def most_path_features(tree: Tree) -> int:
-    """The largest number of distinct features on the way to any leaf."""
-
-    def deepest(child: int, seen: frozenset[int]) -> int:
-        if child < 0:
-            return len(seen)
-        more = seen | {int(tree.feature[child])}
-        return max(deepest(int(tree.left[child]), more), deepest(int(tree.right[child]), more))
-
-    return deepest(0, frozenset()) if tree.leaves > 1 else 0
+    below = [_inner(tree, node) for node in range(tree.leaves - 1)]
+    return _Planner(tree, slot_of, most_bits, below).cut(0, _Step())[1]
 
 
 @dataclass(frozen=True)
@@ -101,10 +90,11 @@ class _Planner:
     tree: Tree
     slot_of: list[int]
     most_bits: int
+    below: list[list[int]]
 
     def cut(self, child: int, step: _Step) -> tuple[float, tuple[Unit, ...]]:
         """Cheapest cover of the subtree at `child`: as one unit, or cut into its two halves."""
-        inner = _inner(self.tree, child)
+        inner = self.below[child] if child >= 0 else []
         bits = len(step.tests) + len(inner)
         fits = bits <= self.most_bits or child < 0
         slots = {self.slot_of[f] for f in (*step.tests, *(int(self.tree.feature[n]) for n in inner))}
