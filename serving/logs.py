@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import traceback
 from collections.abc import Callable
@@ -28,6 +29,18 @@ class EventLog:
 
     def exception(self, event: str, error: BaseException, **fields: Any) -> None:
         """An exception as type and places. Its message is left out: it may hold input."""
-        frames = traceback.extract_tb(error.__traceback__)
-        places = [f"{f.filename}:{f.lineno} {f.name}" for f in frames[-12:]]
-        self.write(event, error=type(error).__name__, places=places, **fields)
+        self.write(event, error=type(error).__name__, places=_places(error), **fields)
+
+
+def without_messages(record: logging.LogRecord) -> bool:
+    """A logging filter that replaces an exception by its type and places: its message may hold input."""
+    if record.exc_info and record.exc_info[1] is not None:
+        error = record.exc_info[1]
+        record.msg, record.args = f"{type(error).__name__} at {_places(error)[-1:]}", ()
+        record.exc_info = record.exc_text = None
+    return True
+
+
+def _places(error: BaseException) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{f.filename}:{f.lineno} {f.name}" for f in frames[-12:]]

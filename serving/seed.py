@@ -29,7 +29,8 @@ def fill_seed(target: Path, *, workspace: Path, now: datetime) -> list[str]:
     """
     from serving.runtime import open_sources, real_edges
 
-    champions, partners = open_sources(workspace, edges=real_edges(clock=lambda: now), seed=workspace / "no-seed")
+    edges = real_edges(clock=lambda: now)
+    champions, partners = open_sources(workspace, edges=edges, seed=workspace / "no-seed")
     resident = Resident.quiet(champions, partners)
     view = resident.refresh()
     if not view.models:

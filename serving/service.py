@@ -6,6 +6,7 @@ variable, PARTNERINTEL_WORKSPACE.
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from data.errors import ConfigError
 from serving import api, schemas
 from serving.asgi import IDENTITY, App
 from serving.guard import Gatekeeping, Guard
+from serving.logs import without_messages
 from serving.routes import ROUTES
 from serving.runtime import Runtime, open_runtime
 
 WORKSPACE = "PARTNERINTEL_WORKSPACE"
+BENTOML_ERRORS = "bentoml._internal.server.http_app"
 _NATIVE = {r.path for r in ROUTES if r.native}
 
 
@@ -84,6 +87,8 @@ class PartnerIntel:
                 allowed="a writable folder: a workspace, or an empty one to serve what the bento carries",
                 next_step=f"`{WORKSPACE}=DIR`, or `partnerintel serve -w DIR`.",
             )
+        # BentoML logs refused bodies with their content.
+        logging.getLogger(BENTOML_ERRORS).addFilter(without_messages)
         SLOT.runtime = open_runtime(Path(given))
         SLOT.runtime.start()
 
@@ -97,6 +102,8 @@ class PartnerIntel:
         answer: Any = api.native_answer(
             lambda: api.churn(SLOT.use_cases().scoring, body, identity=identity), scope=ctx.request.scope
         )
+        # With a context in the signature BentoML takes the status from there.
+        ctx.response.status_code = answer.status_code
         return answer
 
     @bentoml.on_shutdown

@@ -13,30 +13,47 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import lightgbm
 import numpy as np
 import pandas as pd
 
-from models.assembly import bootstrap_spread, build_bundle, constants_of
-from models.boosting import BoostParams
+from models.assembly import example_rows
 from models.bundle import Bundle, save_bundle
 from models.calibration import Affine
 from models.churn import SPEC
-from models.design import Design
 from models.encoding import Encoder
-from models.fitting import fit_terms
+from models.ledger import Ledger, Version
+from models.peers import fit_peers
+from models.registry import Registry, RegistrySettings
 from models.scorecard import CHURN_DEFAULT
+from models.spread import Spread
+from models.terms import BoostTerm, PriorTerm, Terms
 from serving.api import create_app
 from serving.auth import create_key
+from serving.champions import Champions
 from serving.guard import Guard
 from serving.lastknown import write_json
+from serving.live import LiveRegistry
 from serving.logs import EventLog
 from serving.runtime import Edges, Runtime, open_runtime
 
 NOW = datetime(2026, 11, 20, 9, 30)
 AS_OF = datetime(2026, 11, 20)
 CARD = CHURN_DEFAULT.restricted_to(["days_since_last_login", "login_count_30d", "registered_count_90d"])[0]
-LENGTHS = (30.0, 60.0, 90.0)
 ROLES = {"recruiter": None, "channel_manager": "M1", "prm": None, "admin": None}
+
+
+@dataclass
+class Clock:
+    """A clock and a stopwatch that stand still until told otherwise."""
+
+    at: datetime = NOW
+    ticks: float = 0.0
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.at += timedelta(seconds=seconds)
+        self.ticks += seconds
 
 
 def partner_frame(count: int, *, seed: int = 0) -> Any:
@@ -58,40 +75,36 @@ def partner_frame(count: int, *, seed: int = 0) -> Any:
 
 @cache
 def small_bundle(seed: int = 1) -> Bundle:
-    """A fitted hazard model; another seed, another model."""
+    """A hazard model with a scorecard and trees; another seed, another model."""
     frame = partner_frame(400, seed=seed)
     spec = SPEC.restricted_to(frame.columns)
     encoder = Encoder.fit(frame, spec)
     matrix = encoder.encode(frame)
-    rate = np.exp(-2.0 - 0.5 * np.log1p(frame["login_count_30d"].to_numpy())) / 30
-    at = np.random.default_rng(seed + 1).exponential(1 / rate)
-    parts = []
-    for k, (start, length) in enumerate(zip((0.0, 30.0, 90.0), LENGTHS, strict=True)):
-        row = np.flatnonzero(at >= start)
-        event = at[row] < start + length
-        parts.append((row, event, np.full(len(row), k), np.where(event, length / 2, length)))
-    row, event, interval, exposure = (np.concatenate(v) for v in zip(*parts, strict=True))
-    design = Design.hazard(
-        matrix,
-        row=row,
-        event=event,
-        interval=interval,
-        exposure_days=exposure,
-        lengths_days=LENGTHS,
-        group=np.arange(len(frame)),
+    at = [encoder.columns.index(name) for name in CARD.features]
+    prior = PriorTerm(
+        CARD,
+        tuple(at),
+        Affine(-2.0, -0.02),
+        tuple(float(v) for v in CARD.contributions(frame).mean(axis=0)),
     )
-    params = BoostParams(trees=30, learning_rate=0.1, min_data_in_leaf=20)
-    fitted = fit_terms(design, encoder, spec, scorecard=CARD, params=params, seed=3, folds=3)
-    spread = bootstrap_spread(fitted, design, encoder, spec, scorecard=CARD, params=params, seed=5, refits=2)
-    return build_bundle(
-        spec,
-        fitted,
-        frame=frame,
-        constants=constants_of(fitted, design, horizons_days=spec.horizons_days),
-        calibrator=Affine(),
-        spread=spread,
-        timed=True,
-        trained={"n": len(frame), "positives": design.positives, "seed": 3},
+    rate = -0.6 * np.log1p(frame["login_count_30d"].to_numpy()) + 0.3 * (frame["country"] == "FR").to_numpy()
+    gone = np.random.default_rng(seed + 1).random(len(frame)) < np.exp(rate - 0.5)
+    options = {"objective": "binary", "max_depth": 4, "num_leaves": 12, "min_data_in_leaf": 10, "verbose": -1,
+               "num_threads": 1, "seed": 3, "deterministic": True}  # fmt: skip
+    filled = encoder.filled(matrix)
+    booster = lightgbm.train(options, lightgbm.Dataset(filled, gone.astype(float)), num_boost_round=40)
+    return Bundle(
+        model="churn",
+        kind="boosted",
+        spec=spec,
+        terms=Terms(encoder, prior=prior, boosted=BoostTerm(booster, 0.8, timed=False)),
+        calibrator=Affine(0.1, 0.9),
+        horizons={30: -1.0, 90: 0.2, 180: 0.8},
+        link="log_cumulative_hazard",
+        spread=Spread(constant=0.3, missing=0.6),
+        peers=fit_peers(frame, spec),
+        trained={"n": len(frame), "positives": 200, "seed": 3},
+        examples=example_rows(encoder, frame),
     )
 
 
@@ -109,24 +122,45 @@ def write_seed(seed: Path, *, version: str = "7", bundle: Bundle | None = None) 
     return saved
 
 
+class Shop:
+    """A workspace whose registry keeps real artifacts (without MLflow, which serving never needs)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.clock = root, Clock()
+        self.ledger = Ledger(root / "registry.db")
+        self.registry = Registry(RegistrySettings(root=root))
+
+    def register(self, version: int, *, seed: int) -> str:
+        """Keep an artifact as a version; returns its identity."""
+        folder = self.root / "mlflow" / "artifacts" / str(version)
+        saved = save_bundle(small_bundle(seed), folder)
+        source = str(folder.relative_to(self.root))
+        self.ledger.add(Version("churn", version, saved.manifest_sha256, "run", source, {}))
+        return saved.manifest_sha256
+
+    def promote(self, version: int, *, expected: int | None) -> None:
+        """Make a version the champion."""
+        at = datetime(2026, 11, version)
+        self.registry.promote(
+            "churn", version, expected=expected, by="Kim", reason="test", at=at, mirror=False
+        )
+
+    def champions(self, *, seed: Path | None = None) -> Champions:
+        """What serving reads of this workspace."""
+        return Champions(
+            LiveRegistry(self.root),
+            home=self.root / "serving",
+            workspace=self.root,
+            seed=seed,
+            ticks=lambda: self.clock.ticks,
+        )
+
+
 def good_row(partner_id: str = "A1", *, seed: int = 5, **changes: Any) -> dict[str, Any]:
     """One row of features as a caller sends it."""
     values = partner_frame(1, seed=seed).iloc[0].to_dict()
     plain = {k: None if pd.isna(v) else v for k, v in values.items()}
     return {"partner_id": partner_id, "as_of": "2026-11-20", "features": {**plain, **changes}}
-
-
-@dataclass
-class Clock:
-    """A clock and a stopwatch that stand still until told otherwise."""
-
-    at: datetime = NOW
-    ticks: float = 0.0
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self.at += timedelta(seconds=seconds)
-        self.ticks += seconds
 
 
 @dataclass

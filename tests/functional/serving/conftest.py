@@ -1,0 +1,130 @@
+"""One served process for the module: a workspace with a registry, keys of every role, BentoML on loopback."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from serving.auth import create_key
+from serving.server import launch, stop
+from serving.settings import ServingSettings
+from serving.state import Database
+from tests.unit.serving.world import ROLES, Shop
+
+CONFIG = """\
+config_version: 1
+serving:
+  refresh_seconds: 0.3
+  denials_per_minute: 5000
+  body_timeout_seconds: 1.5
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Served:
+    """A running server and what is needed to talk to it."""
+
+    workspace: Path
+    shop: Shop
+    url: str
+    port: int
+    keys: dict[str, str]
+    process: subprocess.Popen[bytes]
+    log: Path
+    database: Database
+    # Plain HTTP: without TLS set-up for each call.
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(verify=False, timeout=30))  # noqa: S501
+
+    def headers(self, role: str | None = "admin") -> dict[str, str]:
+        return {} if role is None else {"authorization": f"Bearer {self.keys[role]}"}
+
+    def call(self, method: str, path: str, *, role: str | None = "admin", **more: Any) -> httpx.Response:
+        headers = {**self.headers(role), **more.pop("headers", {})}
+        return self.client.request(method, self.url + path, headers=headers, **more)
+
+    def rows_written(self) -> int:
+        from serving.decisions import DecisionLog
+
+        return DecisionLog(self.database).count()
+
+    def wait_for(self, path: str = "/readyz", *, seconds: float = 60) -> httpx.Response:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                answer = self.call("GET", path, role=None)
+                if answer.status_code == 200:
+                    return answer
+            except httpx.TransportError:
+                pass
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise AssertionError(f"not ready: {self.log.read_text()[-3000:]}")
+            time.sleep(0.1)
+
+
+def make_workspace(root: Path, *, config: str = CONFIG) -> tuple[Shop, Database, dict[str, str]]:
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "partnerintel.yaml").write_text(config)
+    shop = Shop(root)
+    shop.register(1, seed=1)
+    shop.promote(1, expected=None)
+    database = Database(f"sqlite:///{root / 'state.db'}")
+    database.migrate()
+    now = datetime.now(UTC).replace(tzinfo=None)
+    keys = {
+        role: create_key(
+            database,
+            owner=f"{role}-owner",
+            role=role,
+            manager_id=manager,
+            now=now,
+            random=secrets.token_bytes,
+        )
+        for role, manager in ROLES.items()
+    }
+    return shop, database, keys
+
+
+def start(root: Path, made: tuple[Shop, Database, dict[str, str]], **settings: Any) -> Served:
+    port = free_port()
+    plan = launch(root, ServingSettings(port=port, **settings))
+    log = root / "server.log"
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            plan.command,
+            env={**os.environ, **plan.environment},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    shop, database, keys = made
+    return Served(root, shop, f"http://127.0.0.1:{port}", port, keys, process, log, database)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    root = tmp_path_factory.mktemp("served")
+    server = start(root, make_workspace(root))
+    try:
+        server.wait_for()
+        yield server
+    finally:
+        stop(server.process, root, drain_seconds=0)
+        server.client.close()
+        server.database.close()
