@@ -10,7 +10,6 @@ from features.inputs import Inputs
 from features.windows import (
     distinct_items,
     extreme_days,
-    having,
     live_since,
     present_days,
     trend,
@@ -86,19 +85,20 @@ def build(inputs: Inputs) -> Any | None:
     days, products = inputs.bucket("deal_days"), inputs.bucket("deal_products")
     if days is None or products is None:
         return None
-    grid, settings, won = inputs.grid, inputs.settings, having(days, "n_won")
+    grid, settings, rows = inputs.grid, inputs.settings, inputs.counted("deal_days")
+    won = rows.filter(rows.n_won > 0)
     wanted = {f"{k}_count_{w}d": (f"n_{k}", w) for k, windows in COUNTS.items() for w in windows}
     wanted |= {f"{k}_usd_{w}d": (_MEASURE[k], w) for k, windows in AMOUNTS.items() for w in windows}
     wanted["lost_count_365d"] = ("n_lost", 365)
     rows = inputs.joined(
-        window_sums(days, grid, wanted),
-        window_sums(present_days(won, grid), grid, {"won_days_180d": ("one", 180)}),
-        extreme_days(having(days, "n_registered"), grid, last="days_since_last_registration"),
+        window_sums(rows, grid, wanted),
+        window_sums(present_days(won, grid, corrected=days.corrected), grid, {"won_days_180d": ("one", 180)}),
+        extreme_days(rows.filter(rows.n_registered > 0), grid, last="days_since_last_registration"),
         extreme_days(won, grid, last="days_since_last_won", first="days_since_first_won"),
         gap_quantiles(
             won, grid, window_days=settings.gap_window_days, prior_weight=settings.gap_prior_weight
         ).rename(won_gap_median_days="median_days", won_gap_p90_days="p90_days"),
-        distinct_items(products, grid, {"won_product_count_365d": 365}),
+        distinct_items(inputs.counted("deal_products"), grid, {"won_product_count_365d": 365}),
         once=(
             live_since(days, live=None, live_amount="n_amount", live_margin="n_margin"),
             live_since(products, live_product=None),

@@ -45,7 +45,7 @@ def build(inputs: Inputs) -> Any | None:
     days = inputs.bucket("event_days")
     if days is not None:
         wanted = {f"training_count_{w}d": ("n_training", w) for w in TRAINING}
-        parts.append(window_sums(days, inputs.grid, wanted))
+        parts.append(window_sums(inputs.counted("event_days"), inputs.grid, wanted))
         once.append(live_since(days, live_events=None))
     if not parts:
         return None

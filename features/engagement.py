@@ -10,7 +10,6 @@ from features.inputs import Inputs
 from features.windows import (
     distinct_items,
     extreme_days,
-    having,
     live_since,
     present_days,
     trend,
@@ -67,18 +66,16 @@ def build(inputs: Inputs) -> Any | None:
     days, users = inputs.bucket("event_days"), inputs.bucket("event_users")
     if days is None or users is None:
         return None
-    grid = inputs.grid
+    grid, rows = inputs.grid, inputs.counted("event_days")
     measure = {g: "n_all" if g == "event" else f"n_{g}" for g in COUNTS}
-    sums = window_sums(
-        days, grid, {f"{g}_count_{w}d": (measure[g], w) for g, ws in COUNTS.items() for w in ws}
-    )
-    active = present_days(having(days, "n_all"), grid)
+    real = rows.filter(rows.n_all > 0)
+    active = present_days(real, grid, corrected=days.corrected)
     rows = inputs.joined(
-        sums,
+        window_sums(rows, grid, {f"{g}_count_{w}d": (measure[g], w) for g, ws in COUNTS.items() for w in ws}),
         window_sums(active, grid, {f"active_days_{w}d": ("one", w) for w in ACTIVE}),
-        distinct_items(users, grid, {f"active_users_{w}d": w for w in ACTIVE}),
-        extreme_days(having(days, "n_login"), grid, last="days_since_last_login"),
-        extreme_days(having(days, "n_all"), grid, last="days_since_last_event"),
+        distinct_items(inputs.counted("event_users"), grid, {f"active_users_{w}d": w for w in ACTIVE}),
+        extreme_days(rows.filter(rows.n_login > 0), grid, last="days_since_last_login"),
+        extreme_days(real, grid, last="days_since_last_event"),
         once=(live_since(days, live=None), live_since(users, live_users=None)),
     )
     rows = rows.mutate(

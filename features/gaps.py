@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from features.buckets import Bucket
-from features.windows import Grid
+from features.windows import Grid, at_dates
 
 LONG_GAP = 0.9
 
 
-def gap_quantiles(days: Bucket, grid: Grid, *, window_days: int, prior_weight: float) -> Any:
+def gap_quantiles(rows: Any, grid: Grid, *, window_days: int, prior_weight: float) -> Any:
     """Median and long gap between neighbouring days, as known at each date.
 
     The median is the partner's own. The long gap is the 0.9 quantile of the partner's n gaps, drawn toward
@@ -19,7 +18,7 @@ def gap_quantiles(days: Bucket, grid: Grid, *, window_days: int, prior_weight: f
     are missing. Quantiles interpolate linearly.
 
     Args:
-        days: Rows in which the event happened, at most one valid row a day counts.
+        rows: Counted rows in which the event happened.
         grid: Dates.
         window_days: Days before `as_of` that are looked at.
         prior_weight: Weight of the pooled gap, in numbers of own gaps.
@@ -29,7 +28,7 @@ def gap_quantiles(days: Bucket, grid: Grid, *, window_days: int, prior_weight: f
     """
     import ibis
 
-    gaps = _gaps(days, grid, window_days=window_days)
+    gaps = _gaps(rows, grid, window_days=window_days)
     pooled = gaps.filter(gaps.gap.notnull())
     pooled = pooled.group_by("as_of").agg(pooled_p90=pooled.gap.quantile(LONG_GAP))
     own = gaps.group_by("partner_id", "as_of").agg(
@@ -43,20 +42,12 @@ def gap_quantiles(days: Bucket, grid: Grid, *, window_days: int, prior_weight: f
     )
 
 
-def _gaps(days: Bucket, grid: Grid, *, window_days: int) -> Any:
+def _gaps(rows: Any, grid: Grid, *, window_days: int) -> Any:
     """One row for each day of each partner at each date, and the gap to the day before, if there is one."""
     import ibis
 
-    rows, dates = days.rows, grid.table()
-    rows = rows.join(
-        dates,
-        [
-            rows.event_day < dates.as_of,
-            rows.event_day >= dates.as_of - window_days,
-            rows.known_day <= dates.as_of,
-            dates.as_of < rows.gone_day,
-        ],
-    )
+    rows = at_dates(rows, grid)
+    rows = rows.filter(rows.event_day >= rows.as_of - window_days)
     rows = rows.select("partner_id", "as_of", "event_day").distinct()
     before = ibis.window(group_by=["partner_id", "as_of"], order_by="event_day")
     return rows.mutate(gap=(rows.event_day - rows.event_day.lag().over(before)).cast("float64"))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from features.buckets import Bucket
 from features.settings import FeatureSettings
 from features.source import Source
-from features.windows import Grid, live_since
+from features.windows import Grid, counted, live_since
 
 KEYS = ("partner_id", "as_of")
 
@@ -31,10 +31,17 @@ class Inputs:
     settings: FeatureSettings
     base: Any
     buckets: Mapping[str, Bucket]
+    _counted: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def bucket(self, name: str) -> Bucket | None:
         """The bucket, or None when its table is absent."""
         return self.buckets.get(name)
+
+    def counted(self, name: str) -> Any:
+        """The rows of a bucket that count at some date, worked out once."""
+        if name not in self._counted:
+            self._counted[name] = self.source.keep(f"counted_{name}", counted(self.buckets[name], self.grid))
+        return self._counted[name]
 
     def joined(self, *parts: Any, once: tuple[Any, ...] = ()) -> Any:
         """Every (partner, date) with the columns of the parts, missing where a part has no row.

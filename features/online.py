@@ -2,8 +2,8 @@
 
 Feast's stores disagree: SQLite lets a late row overwrite a newer one, Redis drops a correction that carries
 the same time and lets one row from the future block all that follow. So the rule is ours, and the stores
-only keep what they are told: a row from the future is refused; the greatest event time wins; at the same event
-time the greatest ingest sequence wins.
+only keep what they are told: a row from the future is refused; the greatest event time wins; at the same
+event time the greatest ingest sequence wins.
 """
 
 from __future__ import annotations

@@ -38,7 +38,13 @@ def build(inputs: Inputs) -> Any | None:
         parts.extend(_surveys(inputs))
     days = inputs.bucket("event_days")
     if days is not None:
-        parts.append(window_sums(days, inputs.grid, {f"ticket_count_{w}d": ("n_ticket", w) for w in TICKETS}))
+        parts.append(
+            window_sums(
+                inputs.counted("event_days"),
+                inputs.grid,
+                {f"ticket_count_{w}d": ("n_ticket", w) for w in TICKETS},
+            )
+        )
         once.append(live_since(days, live_events=None))
     if not parts:
         return None

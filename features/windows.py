@@ -1,8 +1,9 @@
 """Building blocks over bucketed rows, for many dates at once: window sums, recency, distinct counts, trends.
 
-Two reductions keep this cheap. A row matters from the first `as_of` at which it counts, so its own day is
-replaced by that date. And days between two neighbouring cut points (an `as_of`, or an `as_of` less a window)
-can be told apart by no window, so they are summed to one cell. What is then joined with the dates is small.
+Two reductions keep this cheap. A row matters from the first `as_of` at which it counts, so the day it became
+known is replaced by that date. And days between two neighbouring cut points (an `as_of`, or an `as_of` less a
+window) can be told apart by no window, so they are summed to one cell. What is then joined with the dates is
+small.
 """
 
 from __future__ import annotations
@@ -89,11 +90,11 @@ def at_dates(rows: Any, grid: Grid, *, reach: int | None = None) -> Any:
     return rows.join(dates, where)
 
 
-def window_sums(bucket: Bucket, grid: Grid, wanted: Mapping[str, tuple[str, int]]) -> Any:
+def window_sums(rows: Any, grid: Grid, wanted: Mapping[str, tuple[str, int]]) -> Any:
     """Sums of measures over windows.
 
     Args:
-        bucket: Rows with integer measures.
+        rows: Counted rows with integer measures.
         grid: Dates.
         wanted: Column name to (measure, days): the sum over event days in [as_of - days, as_of).
 
@@ -102,7 +103,7 @@ def window_sums(bucket: Bucket, grid: Grid, wanted: Mapping[str, tuple[str, int]
     """
     measures = sorted({m for m, _ in wanted.values()})
     windows = sorted({w for _, w in wanted.values()})
-    rows, cells = counted(bucket, grid), grid.cells(windows)
+    cells = grid.cells(windows)
     rows = rows.join(cells, rows.event_day == cells.day)
     rows = rows.group_by("partner_id", "cell", "first", "until").agg(**{m: rows[m].sum() for m in measures})
     rows = at_dates(rows, grid, reach=windows[-1])
@@ -113,21 +114,15 @@ def window_sums(bucket: Bucket, grid: Grid, wanted: Mapping[str, tuple[str, int]
     return rows.group_by("partner_id", "as_of").agg(**sums)
 
 
-def having(bucket: Bucket, measure: str) -> Bucket:
-    """Only the rows in which something of this measure happened."""
-    return Bucket(bucket.rows.filter(bucket.rows[measure] > 0), bucket.corrected)
-
-
-def extreme_days(bucket: Bucket, grid: Grid, *, last: str | None = None, first: str | None = None) -> Any:
+def extreme_days(rows: Any, grid: Grid, *, last: str | None = None, first: str | None = None) -> Any:
     """Last and first event day as known at each date, however long ago.
 
     Args:
-        bucket: Rows that count as the event.
+        rows: Counted rows in which the event happened.
         grid: Dates.
         last: Name of the column with days from the last event to `as_of`; None: not wanted.
         first: The same for the first event.
     """
-    rows = counted(bucket, grid)
     rows = rows.group_by("partner_id", "first", "until").agg(hi=rows.event_day.max(), lo=rows.event_day.min())
     rows = at_dates(rows, grid)
     wanted = {}
@@ -138,44 +133,44 @@ def extreme_days(bucket: Bucket, grid: Grid, *, last: str | None = None, first: 
     return rows.group_by("partner_id", "as_of").agg(**wanted)
 
 
-def distinct_items(bucket: Bucket, grid: Grid, wanted: Mapping[str, int]) -> Any:
+def distinct_items(rows: Any, grid: Grid, wanted: Mapping[str, int]) -> Any:
     """Number of different items in windows: those whose last day, as known then, is in the window.
 
     Args:
-        bucket: Rows with `item`.
+        rows: Counted rows with `item`.
         grid: Dates.
         wanted: Column name to days.
     """
-    reach = max(wanted.values())
-    rows = counted(bucket, grid)
     rows = rows.group_by("partner_id", "item", "first", "until").agg(cell=rows.event_day.max())
-    rows = at_dates(rows, grid, reach=reach)
+    rows = at_dates(rows, grid, reach=max(wanted.values()))
     rows = rows.group_by("partner_id", "item", "as_of").agg(cell=rows.cell.max())
     counts = {n: rows.count(where=rows.cell >= rows.as_of - w) for n, w in wanted.items()}
     return rows.group_by("partner_id", "as_of").agg(**counts)
 
 
-def present_days(bucket: Bucket, grid: Grid) -> Bucket:
-    """Each day with an event once: spans of the same partner and day do not overlap at any date.
+def present_days(rows: Any, grid: Grid, *, corrected: bool) -> Any:
+    """Each day with an event once: at any date at most one row of a partner and day counts.
+
+    Args:
+        rows: Counted rows in which the event happened.
+        grid: Dates.
+        corrected: Whether some row has an end; days with such a row are given one row a date.
 
     Returns:
-        A bucket with the measure `one`. Days with a correction are given one span a date.
+        Counted rows with the measure `one`.
     """
     import ibis
 
-    rows, one = bucket.rows, ibis.literal(1).cast("int64")
-    if not bucket.corrected:
-        merged = rows.group_by("partner_id", "event_day").agg(known_day=rows.known_day.min())
-        return Bucket(merged.mutate(gone_day=ibis.literal(grid.end).cast("int32"), one=one), corrected=False)
-    ended = rows.filter(rows.gone_day < grid.end).select("partner_id", "event_day").distinct()
-    plain = rows.anti_join(ended, ["partner_id", "event_day"])
-    plain = plain.group_by("partner_id", "event_day").agg(known_day=plain.known_day.min())
-    plain = plain.mutate(gone_day=ibis.literal(grid.end).cast("int32"))
-    touched, dates = rows.semi_join(ended, ["partner_id", "event_day"]), grid.table()
-    touched = touched.join(dates, [touched.known_day <= dates.as_of, dates.as_of < touched.gone_day])
-    touched = touched.select("partner_id", "event_day", known_day=touched.as_of).distinct()
-    touched = touched.mutate(gone_day=(touched.known_day + 1).cast("int32"))
-    return Bucket(plain.union(touched).mutate(one=one), corrected=True)
+    end, one = ibis.literal(grid.end).cast("int32"), ibis.literal(1).cast("int64")
+    day = ["partner_id", "event_day"]
+    if not corrected:
+        return rows.group_by(day).agg(first=rows.first.min()).mutate(until=end, one=one)
+    ended = rows.filter(rows.until < grid.end).select(day).distinct()
+    plain = rows.anti_join(ended, day)
+    plain = plain.group_by(day).agg(first=plain.first.min()).mutate(until=end, one=one)
+    touched = at_dates(rows.semi_join(ended, day), grid).select(*day, first="as_of").distinct()
+    touched = touched.mutate(until=(touched.first + 1).cast("int32"), one=one)
+    return plain.union(touched)
 
 
 def live_since(bucket: Bucket, **measures: str | None) -> Any:

@@ -5,6 +5,7 @@ Written from docs/reference/features.md, with plain loops and without a look at 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -74,9 +75,7 @@ def quantity(row: Row) -> float:
 
 def engagement(rows: Sequence[Row], as_of: datetime, tables: Tables) -> Row:
     live = ever_known(tables, "events", as_of, lambda r: True)
-    users_live = ever_known(
-        tables, "events", as_of, lambda r: r["user_id"] is not None and quantity(r) > 0
-    )
+    users_live = ever_known(tables, "events", as_of, lambda r: r["user_id"] is not None and quantity(r) > 0)
     out: Row = {}
     for name, windows in {
         "login": (7, 30, 90, 180),
@@ -111,7 +110,7 @@ def money(rows: Sequence[Row], column: str) -> float:
 
 def gaps(rows: Sequence[Row], as_of: datetime) -> list[int]:
     days = sorted({day(r["event_at"]) for r in within(rows, as_of, 730)})
-    return [(b - a).days for a, b in zip(days, days[1:], strict=False)]
+    return [(b - a).days for a, b in itertools.pairwise(days)]
 
 
 def deals(rows: Sequence[Row], as_of: datetime, tables: Tables, pooled: Sequence[int]) -> Row:

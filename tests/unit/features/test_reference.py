@@ -35,13 +35,13 @@ def built(tables: reference.Tables, folder: Path, *, parts: int = 1) -> pd.DataF
     return worlds.wide(frames).sort_index()
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_build_equals_slow_reading_of_definitions(seed: int, tmp_path: Path) -> None:
     tables = worlds.random_world(seed)
     pd.testing.assert_frame_equal(built(tables, tmp_path), expected(tables), rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize("missing", ["events", "deals", "certifications", "surveys", "tier_history"])
-def test_build_without_a_table_equals_slow_reading(missing: str, tmp_path: Path) -> None:
-    tables = worlds.random_world(7, without=[missing])
+@pytest.mark.parametrize("missing", [("events", "surveys"), ("deals", "certifications", "tier_history")])
+def test_build_without_some_tables_equals_slow_reading(missing: tuple[str, ...], tmp_path: Path) -> None:
+    tables = worlds.random_world(7, without=missing)
     pd.testing.assert_frame_equal(built(tables, tmp_path), expected(tables), rtol=1e-12, atol=0)

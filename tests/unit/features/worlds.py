@@ -32,7 +32,11 @@ ARROW = {
 
 def moment(rng: random.Random) -> datetime:
     at = START + timedelta(days=rng.randrange(DAYS))
-    return at if rng.random() < 0.2 else at + timedelta(seconds=rng.randrange(86_400), microseconds=rng.randrange(3))
+    return (
+        at
+        if rng.random() < 0.2
+        else at + timedelta(seconds=rng.randrange(86_400), microseconds=rng.randrange(3))
+    )
 
 
 def learnt(rng: random.Random, at: datetime) -> datetime | None:
