@@ -21,7 +21,7 @@ from data.mapping import TableMapping, nearest
 from data.tables import Column, TableContract
 
 
-def bind(source: Source, mapping: TableMapping, contract: TableContract) -> list[Bound]:
+def bind(connection: Any, source: Source, mapping: TableMapping, contract: TableContract) -> list[Bound]:
     """Find the source column of each canonical column.
 
     Raises:
@@ -43,9 +43,11 @@ def bind(source: Source, mapping: TableMapping, contract: TableContract) -> list
             )
         column = contract.column(ours)
         kind = kind_of(source.types[theirs])
-        if kind is None or not convertible(kind, column.type):
-            raise _wrong_type(contract.name, column, theirs, source.types[theirs])
         raw = source.columns[theirs]
+        if kind is None or not convertible(kind, column.type):
+            if scalar(connection, f"SELECT count({raw}) FROM {quoted(source.relation)}"):
+                raise _wrong_type(contract.name, column, theirs, source.types[theirs])
+            kind, raw = "text", "NULL"  # a column that holds nothing may have any type
         if kind == "text":
             raw = clean_sql(f"CAST({raw} AS VARCHAR)", mapping.missing_values)
         bound.append(Bound(column, theirs, kind, raw))
@@ -97,7 +99,7 @@ def stage(
     Raises:
         DataError: A column is missing, of the wrong type, or can be read in two ways.
     """
-    bound = bind(source, mapping, contract)
+    bound = bind(connection, source, mapping, contract)
     picked = {b.column.name: f"{b.raw} AS {quoted(b.column.name)}" for b in bound}
     clean = quoted(f"{staged}_clean")
     columns = ", ".join([f"row_number() OVER () + {offset} AS __id", ROW, FILE, *picked.values()])

@@ -220,6 +220,8 @@ def connect(spill: Path | None = None) -> Iterator[Any]:
 
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone='UTC'")
+        # DuckDB draws a bar on standard output when a query takes long, even into a pipe.
+        connection.execute("SET enable_progress_bar=false")
         if spill is not None:
             connection.execute(f"SET temp_directory={literal(str(spill))}")
         yield connection

@@ -37,7 +37,9 @@ def load_query(connection: Any, query: str, *, root: Path, relation: str, table:
         )
     except duckdb.Error as error:
         raise refusal(
-            "PI-D010", f"{table}: the query fails: {str(error).strip()}", pointer=f"tables.{table}.query"
+            "PI-D010",
+            f"{table}: the query fails: {' '.join(str(error).split())}",
+            pointer=f"tables.{table}.query",
         ) from error
     finally:
         connection.execute("SET file_search_path=''")

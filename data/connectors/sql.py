@@ -94,6 +94,7 @@ def _duckdb_rows(url: str, query: str, root: Path) -> Iterator[tuple[list[str], 
 
     with duckdb.connect(str(root / url.removeprefix(_DUCKDB)), read_only=True) as link:
         link.execute("SET TimeZone='UTC'")
+        link.execute("SET enable_progress_bar=false")
         result = link.execute(query)
         names = [column[0] for column in result.description]
         while chunk := result.fetchmany(_CHUNK_ROWS):
