@@ -1,0 +1,100 @@
+"""From the customer's files to feature snapshots: ingest, build, bring online."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from data.errors import MissingDataError
+from data.ingest import IngestReport, ingest
+from data.lake import Lake
+from features.snapshot import BuildReport, build_and_save
+from partnerintel.console import Tick
+from partnerintel.settings import Project
+
+DATED = ("deals", "events", "certifications", "surveys")
+
+
+def lake_of(project: Project) -> Lake:
+    """The canonical rows of a workspace."""
+    return Lake(project.workspace.lake)
+
+
+def ingest_tables(project: Project, *, now: datetime, tick: Tick) -> IngestReport:
+    """Read every mapped table into the lake; twice changes nothing.
+
+    Raises:
+        MissingDataError: No table is mapped.
+    """
+    if not project.data.tables:
+        raise MissingDataError(
+            "No tables are mapped.",
+            allowed="`tables:` in partnerintel.yaml, with partners and one dated table",
+            next_step="Ready-made `snapshots:` need no ingest: go on with `partnerintel train`.",
+        )
+    lake = lake_of(project)
+    return ingest(project.data, base=project.workspace.root, lake=lake, ingested_at=now, progress=tick)
+
+
+def data_span(lake: Lake) -> tuple[datetime, datetime]:
+    """When the dated rows begin, and until when they are known.
+
+    Outcomes after the second are unknown: an export that ended years ago must not look like silence since.
+
+    Raises:
+        MissingDataError: The lake has no dated rows.
+    """
+    import duckdb
+
+    sql = "SELECT min(event_at), max(coalesce(known_at, event_at)) FROM read_parquet(?)"
+    files = [[str(p) for p in lake.paths(table)] for table in DATED if lake.has(table)]
+    with duckdb.connect() as connection:
+        spans = [s for f in files if (s := connection.execute(sql, [f]).fetchone()) and s[0] is not None]
+    if not spans:
+        raise MissingDataError(
+            "The lake has no dated rows.",
+            allowed=f"one of {', '.join(DATED)}",
+            next_step="Map one under `tables:` and run `partnerintel ingest`.",
+        )
+    return min(s[0] for s in spans), max(s[1] for s in spans)
+
+
+def training_dates(project: Project, lake: Lake, *, now: datetime) -> list[date]:
+    """Dates of the regular grid, from the first dated row to the end of what is known."""
+    first, last = data_span(lake)
+    return project.features.as_ofs(data_start=first.date(), end=min(last, now).date())
+
+
+def build_features(project: Project, *, as_of: date, now: datetime, tick: Tick) -> BuildReport:
+    """Bring the snapshots of the grid and of `as_of` up to date, and the newest one online.
+
+    Args:
+        project: The workspace.
+        as_of: Newest snapshot. Past the end of the data it is the day after its last row, so that an old
+            export is not mistaken for partners that fell silent.
+        now: Naive UTC.
+        tick: Progress.
+    """
+    from features.store import FeatureStore
+
+    lake = lake_of(project)
+    newest = min(as_of, newest_date(lake))
+    dates = [d for d in training_dates(project, lake, now=now) if d <= newest]
+    root = project.workspace.features
+    report = build_and_save(
+        root,
+        lake=lake,
+        as_ofs=sorted({*dates, newest}),
+        settings=project.features,
+        progress=lambda view, done, of: tick(view or "done", 0.9 * done / of),
+    )
+    store = FeatureStore(project.features, project.workspace.root)
+    store.apply()
+    tick("online", 0.95)
+    store.materialise(newest, now=now)
+    return report
+
+
+def newest_date(lake: Lake) -> date:
+    """The first midnight at which everything in the lake was known."""
+    last = data_span(lake)[1]
+    return (last + timedelta(days=1) - timedelta(microseconds=1)).date()
