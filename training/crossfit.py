@@ -17,11 +17,11 @@ from training.evidence import Evidence
 from training.params import Params
 
 Floats = NDArray[np.float64]
-FOLDS = 4
+FOLDS = 3
 FEWEST = 10  # entities with the rarer outcome; with fewer, nothing is learnt beside the scorecard
 LEAST_WEIGHT = 0.02
 PLENTY = 100  # entities with the rarer outcome from which the scorecard itself is put to the test
-MAX_ROWS = 30_000  # weights and calibration need no more
+MAX_ROWS = 15_000  # weights and calibration need no more
 
 
 @dataclass(frozen=True)

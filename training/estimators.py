@@ -24,6 +24,7 @@ from training.params import Params
 from training.splits import Split
 
 Floats = NDArray[np.float64]
+PRIOR_SHARE = 0.5
 NO_SPREAD = Spread(constant=0.5, missing=0.5)
 
 
@@ -63,7 +64,7 @@ def fit(
         NotEnoughEvidenceError: No label is known, or all are the same.
     """
     params = params or Params()
-    scorecard = usable_scorecard(dataset)
+    scorecard = usable_scorecard(dataset, least_share=0.0 if scorecard_only else PRIOR_SHARE)
     learn = gather(dataset, split.train, known_by=split.train_known_by)
     if scorecard_only:
         cross = cross_fit(
@@ -119,12 +120,20 @@ def fit_unlabelled(dataset: Dataset) -> Bundle:
     )
 
 
-def usable_scorecard(dataset: Dataset) -> Scorecard | None:
-    """The customer's scorecard on the numbers the data has, or None."""
-    if dataset.scorecard is None:
+def usable_scorecard(dataset: Dataset, *, least_share: float = 0.0) -> Scorecard | None:
+    """The scorecard on the numbers the data has, or None.
+
+    Args:
+        dataset: Rows and the scorecard.
+        least_share: Share of its weight the data must cover. A prior needs half: what is left of a scorecard
+            whose columns are mostly absent is not what its author believes.
+    """
+    card = dataset.scorecard
+    if card is None:
         return None
-    numbers = [f.name for f in dataset.spec.features if f.kind != "category"]
-    return dataset.scorecard.restricted_to(numbers)[0]
+    numbers = {f.name for f in dataset.spec.features if f.kind != "category"}
+    covered = sum(c.weight for c in card.criteria if c.feature in numbers) / 100
+    return card.restricted_to(numbers)[0] if covered >= max(least_share, 1e-9) else None
 
 
 def _fit(
