@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from models.design import Design, bootstrap_rows
 from models.encoding import Encoder
 from models.fitting import Choices, Fitted, fit_terms, unlabelled_prior
 from models.hazards import horizon_constants
+from models.health import POINTS_AS_HEALTH, fit_scale
 from models.peers import fit_peers
 from models.scorecard import Scorecard
 from models.scoring import Bundle
@@ -106,7 +108,7 @@ def build_bundle(
         trained: Facts for the record; `positives` (number of the rarer outcome) limits the evidence grade.
     """
     learnt = fitted.terms.boosted or fitted.terms.linear
-    return Bundle(
+    bundle = Bundle(
         model=spec.name,
         kind="boosted" if learnt else "scorecard",
         spec=spec,
@@ -119,6 +121,9 @@ def build_bundle(
         trained=dict(trained),
         examples=example_rows(fitted.terms.encoder, frame),
     )
+    if not spec.adverse:
+        return bundle
+    return replace(bundle, trained={**trained, "health": fit_scale(bundle, frame)})
 
 
 def unlabelled_bundle(
@@ -141,7 +146,7 @@ def unlabelled_bundle(
         link="log_odds",
         spread=Spread(constant=1.0, missing=1.0),
         peers=fit_peers(frame, spec),
-        trained=dict(trained),
+        trained={**trained, "health": POINTS_AS_HEALTH},
         labelled=False,
         examples=example_rows(encoder, frame),
     )

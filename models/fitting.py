@@ -1,6 +1,6 @@
 """Fit the parts of a score: scorecard map, penalised linear part, trees.
 
-Both learnt parts start from the scorecard as an offset and never see one another; their weights are earned on
+Each part starts from what the ones before it explain; the weights of the learnt ones are earned on
 predictions out of fold (`models.blend`). Searching parameters, folds and splits is training's work.
 """
 
@@ -77,21 +77,18 @@ def fit_terms(
         scorecard: Prior; None: none.
         params: Parameters of the trees.
         seed: Of bagging and column sampling.
-        choices: Penalty, number of trees, and weights; a part of weight 0 is not fitted.
+        choices: Penalty, number of trees, and weights; a part of weight 0 is left out.
     """
-    prior, start = _fit_prior(design, encoder, spec, scorecard)
-    offset = _offset(prior, design)
-    linear = None
-    if choices.linear_weight > 0:
-        scaling = Scaling.fit(design.matrix, encoder)
-        beta = _fit_linear(design, encoder, scaling, offset, choices.penalty).coefficients
-        linear = LinearTerm(scaling, tuple(float(v) for v in choices.linear_weight * beta))
+    prior = _fit_prior(design, encoder, spec, scorecard)
+    linear, level = _fit_linear(design, encoder, prior, choices.penalty)
     boosted = None
     if choices.boosted_weight > 0 and choices.trees > 0:
-        given = design.log_exposure + offset[design.row] + start[design.interval]
+        known = (prior.eta(design.matrix) if prior else 0.0) + linear.eta(design.matrix)
+        given = design.log_exposure + known[design.row] + level[design.interval]
         booster = fit_trees(design, encoder, params, offset=given, seed=seed, trees=choices.trees)
         boosted = BoostTerm(booster, choices.boosted_weight, design.timed)
-    terms = Terms(encoder, 0.0, prior, linear, boosted)
+    kept = _weighted(linear, choices.linear_weight) if choices.linear_weight > 0 else None
+    terms = Terms(encoder, 0.0, prior, kept, boosted)
     levels = _levels(terms, design)
     terms = replace(terms, intercept=float(levels[0]))
     return Fitted(terms, choices, tuple(float(v - levels[0]) for v in levels))
@@ -99,13 +96,11 @@ def fit_terms(
 
 def _fit_prior(
     design: Design, encoder: Encoder, spec: ModelSpec, scorecard: Scorecard | None
-) -> tuple[PriorTerm | None, Any]:
-    """Map of points to eta, and the intercept of each interval beside it."""
+) -> PriorTerm | None:
+    """Map of points to eta."""
     usable = scorecard and scorecard.restricted_to(encoder.columns)[0]
     if not usable:
-        return None, _padded(
-            fit_glm(np.zeros((len(design.matrix), 0)), design.likelihood(), penalty=0.0), design
-        )
+        return None
     columns = tuple(encoder.columns.index(f) for f in usable.features)
     contributions = usable.contributions_of(design.matrix[:, columns])
     tens = (contributions.sum(axis=1, keepdims=True) - 50.0) / 10.0
@@ -116,7 +111,7 @@ def _fit_prior(
     )  # fmt: skip
     slope = float(fit.coefficients[0]) / 10.0
     centres = tuple(float(c) for c in contributions.mean(axis=0))
-    return PriorTerm(usable, columns, Affine(-50.0 * slope, slope), centres), _padded(fit, design)
+    return PriorTerm(usable, columns, Affine(-50.0 * slope, slope), centres)
 
 
 def unlabelled_prior(matrix: Any, encoder: Encoder, spec: ModelSpec, scorecard: Scorecard) -> PriorTerm:
@@ -136,13 +131,41 @@ def unlabelled_prior(matrix: Any, encoder: Encoder, spec: ModelSpec, scorecard: 
     return PriorTerm(usable, columns, Affine(-50.0 * slope, slope), tuple(float(c) for c in centres))
 
 
-def _fit_linear(design: Design, encoder: Encoder, scaling: Scaling, offset: Any, penalty: float) -> GlmFit:
-    # Signs hold here, too: a linear part against the stated sign would undo the trees' promise.
+def _fit_linear(
+    design: Design, encoder: Encoder, prior: PriorTerm | None, penalty: float
+) -> tuple[LinearTerm, Any]:
+    """The linear part at full weight, and the intercept of each interval beside it.
+
+    Slopes of the criteria are drawn to the prior's as firmly as coefficients are to nothing, per deviation.
+    Signs hold here, too: a linear part against the stated sign would undo the trees' promise.
+    """
+    scaling = Scaling.fit(design.matrix, encoder)
+    scores, signs = scaling(design.matrix), np.array(monotone_signs(encoder))
+    if prior is None:
+        fit = fit_glm(scores, design.likelihood(), penalty=penalty, sign=signs)
+        return LinearTerm(scaling, _floats(fit.coefficients)), _padded(fit, design)
+    points = prior.centred(design.matrix)
+    deviation = np.maximum(points.std(axis=0), 1e-6)
+    width, slope = len(signs), prior.affine.b
     fit = fit_glm(
-        scaling(design.matrix), design.likelihood(offset), penalty=penalty,
-        sign=monotone_signs(encoder),
-    )  # fmt: skip
-    return replace(fit, intercepts=_padded(fit, design))
+        np.column_stack([scores, points / deviation]),
+        design.likelihood(),
+        penalty=penalty,
+        centre=np.concatenate([np.zeros(width), slope * deviation]),
+        sign=np.concatenate([signs, np.full(len(deviation), np.sign(slope))]),
+    )
+    tilts = fit.coefficients[width:] / deviation - slope
+    # The points were centred, the prior is not: its constant belongs to the intercept.
+    level = _padded(fit, design) - prior.baseline
+    return LinearTerm(scaling, _floats(fit.coefficients[:width]), _floats(tilts), prior), level
+
+
+def _weighted(linear: LinearTerm, weight: float) -> LinearTerm:
+    return replace(
+        linear,
+        coefficients=_floats(weight * np.array(linear.coefficients)),
+        tilts=_floats(weight * np.array(linear.tilts)),
+    )
 
 
 def _levels(terms: Terms, design: Design) -> Any:
@@ -154,8 +177,8 @@ def _levels(terms: Terms, design: Design) -> Any:
     return _padded(fit_glm(np.zeros((len(design.matrix), 0)), given, penalty=0.0), design)
 
 
-def _offset(prior: PriorTerm | None, design: Design) -> Any:
-    return np.zeros(len(design.matrix)) if prior is None else prior.eta(design.matrix)
+def _floats(values: Any) -> tuple[float, ...]:
+    return tuple(float(v) for v in values)
 
 
 def _padded(fit: GlmFit, design: Design) -> Any:

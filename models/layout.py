@@ -87,6 +87,7 @@ def _terms_json(terms: Terms) -> dict[str, Any]:
             "mean": list(linear.scaling.mean),
             "scale": list(linear.scaling.scale),
             "coefficients": list(linear.coefficients),
+            "tilts": list(linear.tilts),
         },
         "boosted": boosted and {"weight": boosted.weight, "timed": boosted.timed},
     }
@@ -99,27 +100,22 @@ def _terms(value: Mapping[str, Any], encoder: Encoder, files: Mapping[str, bytes
         raise ValueError("the scorecard points at columns that are not there")
     if linear and any(len(linear[k]) != width for k in ("logged", "mean", "scale", "coefficients")):
         raise ValueError("the linear part has another number of columns")
-    terms = Terms(
-        encoder,
-        float(value["intercept"]),
-        PriorTerm(
-            Scorecard.model_validate(prior["scorecard"]),
-            tuple(prior["columns"]),
-            _affine(prior["affine"]),
-            tuple(prior["centres"]),
+    if linear and linear["tilts"] and (not prior or len(linear["tilts"]) != len(prior["columns"])):
+        raise ValueError("the linear part tilts criteria that are not there")
+    card = None
+    if prior:
+        scorecard = Scorecard.model_validate(prior["scorecard"])
+        card = PriorTerm(
+            scorecard, tuple(prior["columns"]), _affine(prior["affine"]), tuple(prior["centres"])
         )
-        if prior
-        else None,
-        LinearTerm(
-            Scaling(tuple(linear["logged"]), tuple(linear["mean"]), tuple(linear["scale"])),
-            tuple(linear["coefficients"]),
-        )
-        if linear
-        else None,
-        BoostTerm(_booster(files["model.txt"]), float(boosted["weight"]), bool(boosted["timed"]))
-        if boosted
-        else None,
-    )
+    straight = None
+    if linear:
+        scaling = Scaling(tuple(linear["logged"]), tuple(linear["mean"]), tuple(linear["scale"]))
+        straight = LinearTerm(scaling, tuple(linear["coefficients"]), tuple(linear["tilts"]), card)
+    trees = None
+    if boosted:
+        trees = BoostTerm(_booster(files["model.txt"]), float(boosted["weight"]), bool(boosted["timed"]))
+    terms = Terms(encoder, float(value["intercept"]), card, straight, trees)
     if terms.boosted and terms.boosted.booster.num_feature() != width + int(terms.boosted.timed):
         raise ValueError("model.txt has another number of columns")
     return terms

@@ -52,9 +52,12 @@ class PriorTerm:
     def contributions(self, matrix: Any) -> Any:
         """Contribution of each matrix column, (n, p)."""
         out = np.zeros(matrix.shape)
-        points = self.scorecard.contributions_of(matrix[:, self.columns])
-        out[:, self.columns] = self.affine.b * (points - np.array(self.centres))
+        out[:, self.columns] = self.affine.b * self.centred(matrix)
         return out
+
+    def centred(self, matrix: Any) -> Any:
+        """Points of each criterion less their mean in training, (n, criteria)."""
+        return self.scorecard.contributions_of(matrix[:, self.columns]) - np.array(self.centres)
 
 
 @dataclass(frozen=True)
@@ -92,23 +95,33 @@ class Scaling:
 
 @dataclass(frozen=True)
 class LinearTerm:
-    """A penalised linear part on standard scores.
+    """A penalised linear part on standard scores, which may also take back some of the scorecard's weight.
+
+    A scorecard can lean too hard on a criterion. The other parts, bound to their signs, cannot lean the other
+    way; so the slope of each criterion is tilted here, never beyond nothing.
 
     Attributes:
         scaling: Standard scores.
         coefficients: Blend weight included, (p,).
+        tilts: Change of eta for each point of each criterion, (criteria,); empty without a scorecard.
+        prior: The scorecard part that is tilted.
     """
 
     scaling: Scaling
     coefficients: tuple[float, ...]
+    tilts: tuple[float, ...] = ()
+    prior: PriorTerm | None = None
 
     def eta(self, matrix: Any) -> Any:
         """The term, (n,); no matrix product, whose last bits depend on how many rows come together."""
-        return (self.scaling(matrix) * np.array(self.coefficients)).sum(axis=1)
+        return self.contributions(matrix).sum(axis=1)
 
     def contributions(self, matrix: Any) -> Any:
         """Contribution of each matrix column, (n, p)."""
-        return self.scaling(matrix) * np.array(self.coefficients)
+        out = self.scaling(matrix) * np.array(self.coefficients)
+        if self.prior and self.tilts:
+            out[:, self.prior.columns] += np.array(self.tilts) * self.prior.centred(matrix)
+        return np.ascontiguousarray(out)
 
 
 @dataclass(frozen=True)

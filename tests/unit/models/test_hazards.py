@@ -15,11 +15,11 @@ from models.assembly import constants_of
 from models.boosting import BoostParams, fit_trees, interaction_groups
 from models.bundle import Bundle
 from models.churn import SPEC
-from models.churn.reasons import component_contributions
 from models.design import Design, bootstrap_rows, grouped_folds
 from models.encoding import Encoder
 from models.fitting import fit_terms
 from models.hazards import horizon_constants, interval_effects
+from models.health import component_contributions
 from models.terms import BoostTerm
 from tests.unit.models.conftest import CARD, CHOICES, LENGTHS, PARAMS, make_frame, stacked, true_log_hazard
 
