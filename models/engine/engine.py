@@ -109,11 +109,13 @@ class TreeEngine:
         checked = as_groups(groups, columns=self.features)
         with self._lock:
             key = checked.tobytes()
-            if key not in self._tables:
-                if len(self._tables) >= _MOST_GROUPINGS:
-                    self._tables.pop(next(iter(self._tables)))
-                self._tables[key] = build_reason_tables(self._forest, self._trees, groups=checked)
-            return self._tables[key]
+            found = self._tables.pop(key, None)
+            if found is None:
+                found = build_reason_tables(self._forest, self._trees, groups=checked)
+            self._tables[key] = found  # the latest used comes last
+            if len(self._tables) > _MOST_GROUPINGS:
+                del self._tables[next(iter(self._tables))]
+            return found
 
     def warm_up(self, *groupings: Any) -> None:
         """Compile, and build the tables of these groupings; call it before answering readiness."""
@@ -135,17 +137,16 @@ class TreeEngine:
     def raw_with(self, prepared: PreparedBlock, values: Any, pair: Any = None, *, rows: Any = None) -> Reals:
         """Raw scores of one request, bit for bit those of the full matrix."""
         request = check_request(prepared, values, pair, rows=rows, owner=self)
-        masks, of_request, of_pair = prepared.state
+        masks, of_request, (columns, nodes) = prepared.state
         before = np.empty((1, self._forest.trees, BLOCK), dtype=np.uint32)
         scoring_kernels().masks(request.values, *of_request, before)
-        out = np.empty(request.count)
+        ruled_out = before[0, :, 0].copy()
+        out, scores = np.empty(request.count), np.empty(request.count)
         if request.count:
             # In ascending order neighbours in memory are read together: many times faster than at random.
             order = np.argsort(request.rows, kind="stable") if request.rows.size else _ALL
-            chosen, pair_values = request.rows[order], np.ascontiguousarray(request.pair[order])
-            ruled_out = before[0, :, 0].copy()
-            scores = np.empty(request.count)
-            self._score(pair_values, *of_pair, ruled_out, resident=masks, chosen=chosen, out=scores)
+            chosen, values_of_pair = request.rows[order], np.ascontiguousarray(request.pair[order])
+            self._score(values_of_pair, columns, nodes, ruled_out, out=scores, resident=masks, chosen=chosen)
             out[order] = scores
         return out
 

@@ -130,6 +130,20 @@ def test_threads_share_an_engine(case_of: Any) -> None:
         assert np.array_equal(answer.result(), engine.grouped(case.rows, groups[i % 3]))
 
 
+def test_warming_up_leaves_nothing_to_build(case_of: Any) -> None:
+    engine = compile_engine(case_of("depth 5").text)
+    assert isinstance(engine, TreeEngine)
+    groups = np.arange(12) % 3
+    engine.warm_up(groups)
+    built = engine.tables(groups)
+    for size in range(4, 11):  # seven more groupings fit beside it
+        engine.tables(np.arange(12) % size)
+    assert engine.tables(groups.copy()) is built
+    for size in range(4, 12):  # eight others used since: the memory of a long-lived process stays bounded
+        engine.tables(np.arange(12) % size)
+    assert engine.tables(groups) is not built
+
+
 def test_wrong_shapes_are_named(case_of: Any) -> None:
     engine = case_of("binary").engine
     with pytest.raises(ValueError, match=r"shape \(5, 11\); allowed: \(rows, 12\)"):
