@@ -122,6 +122,27 @@ def final_split(dataset: Dataset) -> Split:
     return Split("all that is known", kind, labelled, EMPTY, labelled, EMPTY)
 
 
+def final_split(dataset: Dataset) -> Split:
+    """All that is known today, for the model that is shipped; there is nothing left to test it on.
+
+    Dated rows follow the protocol with today as the test date: the calibrator comes from the latest snapshots.
+
+    Raises:
+        NotEnoughEvidenceError: No outcome is known yet.
+    """
+    rows = np.flatnonzero(_labelled(dataset))
+    if not rows.size:
+        raise NotEnoughEvidenceError(
+            "No outcome is known yet, so nothing can be learnt.",
+            allowed=f"labels, which are known {dataset.gap_days} days after a snapshot",
+            next_step="Until then the scorecard gives a health score without a probability.",
+        )
+    if dataset.dated:
+        return replace(_origin(dataset, EMPTY, dataset.known_at()[rows].max()), name="final")
+    kind: Kind = "ordered split" if "order" in dataset.frame.columns else "repeated grouped folds"
+    return Split("final", kind, rows, EMPTY, rows, EMPTY)
+
+
 def check_purged(dataset: Dataset, split: Split) -> None:
     """Refuse, before anything is trained, a split whose training labels look past the test date.
 
