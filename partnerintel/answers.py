@@ -77,7 +77,7 @@ def score_file(project: Project, model: str, *, source: Path | None, output: Pat
     if output.suffix not in (".csv", ".parquet"):
         raise InputError(f"Cannot write {output.name}.", allowed="a name that ends in .csv or .parquet")
     bundle, version = champion_bundle(project, model)
-    keys, rows = _all_partners(project) if source is None else _rows_of(project, model, source)
+    keys, rows = resident_rows(project) if source is None else _rows_of(project, model, source)
     parts = []
     for start in range(0, len(rows), CHUNK_ROWS):
         stop = min(start + CHUNK_ROWS, len(rows))
@@ -111,7 +111,8 @@ def champion_bundle(project: Project, model: str) -> tuple[Any, int]:
     return load_bundle(folder, expected=champion.manifest_sha256), champion.version
 
 
-def _all_partners(project: Project) -> tuple[Any, Any]:
+def resident_rows(project: Project) -> tuple[Any, Any]:
+    """Identifiers with the time of their features, and the newest features, of every partner."""
     import pandas as pd
 
     from features.matrix import load_matrix

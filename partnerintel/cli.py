@@ -53,19 +53,19 @@ def _open(workspace: Path) -> Any:
 @app.command()
 def init(directory: Annotated[Path, typer.Argument(help="Folder to make.")]) -> None:
     """Write a commented partnerintel.yaml and a CSV template for every table."""
-    from data.template import write_workspace
+    from data.template import write_template
 
-    for path in write_workspace(directory):
+    for path in write_template(directory):
         typer.echo(path)
 
 
 @app.command()
 def ingest(workspace: Dir = HERE) -> None:
     """Read the mapped tables, check every row, keep the good ones, quarantine the rest."""
-    from partnerintel import console, steps
+    from partnerintel import console, preparing
 
     with console.progress("ingest") as tick:
-        report = steps.ingest_tables(_open(workspace), now=_now(), tick=tick)
+        report = preparing.ingest_tables(_open(workspace), now=_now(), tick=tick)
     console.print_ingest(report)
 
 
@@ -75,10 +75,10 @@ def features(
     as_of: Annotated[str | None, typer.Option(help="Newest snapshot, YYYY-MM-DD; default: today.")] = None,
 ) -> None:
     """Build the feature snapshots that are stale and bring the newest one online."""
-    from partnerintel import console, steps
+    from partnerintel import console, preparing
 
     with console.progress("features") as tick:
-        built = steps.build_features(
+        built = preparing.build_features(
             _open(workspace), as_of=_day(as_of) or _now().date(), now=_now(), tick=tick
         )
     typer.echo(built)
@@ -92,12 +92,12 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed; default: from the settings.")] = None,
 ) -> None:
     """Tune, fit and register a candidate, and evaluate it against the rules you have today."""
-    from partnerintel import console, steps
+    from partnerintel import console, learning
 
     project = _open(workspace)
-    for name in steps.trainable(project) if model == "all" else [model]:
+    for name in learning.trainable(project) if model == "all" else [model]:
         with console.progress(f"train {name}") as tick:
-            trained = steps.train_model(project, name, now=_now(), trials=trials, seed=seed, tick=tick)
+            trained = learning.train_model(project, name, now=_now(), trials=trials, seed=seed, tick=tick)
         console.print_report(trained)
 
 
@@ -110,12 +110,13 @@ def evaluate(
     test_at: Annotated[str | None, typer.Option(help="The one test origin, YYYY-MM-DD.")] = None,
 ) -> None:
     """Back-test a model on rolling origins and print it beside its baselines."""
-    from partnerintel import console, steps
+    from partnerintel import console, learning
 
     with console.progress(f"evaluate {model}") as tick:
-        report = steps.evaluate_model(
+        report = learning.evaluate_model(
             _open(workspace),
             model,
+            now=_now(),
             test_from=_day(test_from),
             test_at=_day(test_at),
             json_file=json_file,
@@ -133,9 +134,11 @@ def promote(
     by: Annotated[str, typer.Option(help="Who promotes.")] = "command line",
 ) -> None:
     """Make a candidate the champion, if its gate passes."""
-    from partnerintel import steps
+    from partnerintel import learning
 
-    champion = steps.promote_model(_open(workspace), model, version=version, reason=reason, by=by, now=_now())
+    champion = learning.promote_model(
+        _open(workspace), model, version=version, reason=reason, by=by, now=_now()
+    )
     typer.echo(f"{model}: version {champion.version} is champion.")
 
 
@@ -151,10 +154,10 @@ def score(
     workspace: Dir = HERE,
 ) -> None:
     """Score a file, or every partner, with intervals and reasons."""
-    from partnerintel import console, steps
+    from partnerintel import answers, console
 
     with console.progress(f"score {model}") as tick:
-        count = steps.score_file(_open(workspace), model, source=source, output=output, tick=tick)
+        count = answers.score_file(_open(workspace), model, source=source, output=output, tick=tick)
     typer.echo(f"{count} rows scored into {output}")
 
 
@@ -165,17 +168,17 @@ def explain(
     model: Annotated[str, typer.Option(help="Model name.")] = "churn",
 ) -> None:
     """Print the score of one partner and the reasons that add up to it."""
-    from partnerintel import console, steps
+    from partnerintel import answers, console
 
-    console.print_explanation(steps.explain_entity(_open(workspace), entity, model=model, now=_now()))
+    console.print_explanation(answers.explain_entity(_open(workspace), entity, model=model, now=_now()))
 
 
 @app.command()
 def replay(decision_id: str, workspace: Dir = HERE) -> None:
     """Score a past decision again, with the features and model of then, and compare bit for bit."""
-    from partnerintel import console, steps
+    from partnerintel import answers, console
 
-    console.print_json(steps.replay_decision(_open(workspace), decision_id))
+    console.print_json(answers.replay_decision(_open(workspace), decision_id, now=_now()))
 
 
 @app.command()
@@ -187,17 +190,17 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port; default: from the settings.")] = None,
 ) -> None:
     """Serve the API."""
-    from partnerintel import steps
+    from partnerintel import running
 
-    steps.serve(_open(workspace), host=host, port=port)
+    sys.exit(running.serve(_open(workspace), host=host, port=port))
 
 
 @app.command()
 def build(workspace: Dir = HERE) -> None:
     """Build a bento that carries the champions, for a machine without this project."""
-    from partnerintel import steps
+    from partnerintel import running
 
-    typer.echo(steps.build_bento(_open(workspace)))
+    typer.echo(running.build_bento(_open(workspace), now=_now()))
 
 
 @app.command()

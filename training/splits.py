@@ -104,25 +104,6 @@ def rolling_origin(
 
 
 def final_split(dataset: Dataset) -> Split:
-    """All that is known, parted as an origin is, with nothing left to test: what a shipped model learns from.
-
-    Raises:
-        NotEnoughEvidenceError: No label is known.
-    """
-    labelled = np.flatnonzero(_labelled(dataset))
-    if labelled.size == 0:
-        raise NotEnoughEvidenceError(
-            "No outcome is known yet, so nothing can be learnt.",
-            allowed=f"labels, which are known {dataset.gap_days} days after a snapshot",
-            next_step="Until then the scorecard gives a health score without a probability.",
-        )
-    if dataset.dated:
-        return replace(_origin(dataset, EMPTY, dataset.known_at()[labelled].max()), name="all that is known")
-    kind: Kind = "ordered split" if "order" in dataset.frame.columns else "repeated grouped folds"
-    return Split("all that is known", kind, labelled, EMPTY, labelled, EMPTY)
-
-
-def final_split(dataset: Dataset) -> Split:
     """All that is known today, for the model that is shipped; there is nothing left to test it on.
 
     Dated rows follow the protocol with today as the test date: the calibrator comes from the latest snapshots.
