@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -239,8 +239,3 @@ def _key(whole: Evidence, seed: int) -> str:
     for part in (whole.design.matrix, whole.design.y, whole.design.row, whole.design.interval):
         digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()[:16]
-
-
-def with_rounds(params: Params, rounds: int) -> Params:
-    """The same settings with another number of trees."""
-    return replace(params, rounds=rounds)

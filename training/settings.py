@@ -13,7 +13,6 @@ class TrainingSettings(BaseModel):
         seed: Seed of folds, trees and search.
         horizon_days: The horizon that is judged and tuned for; None: 90 where there is one.
         default_scorecard: Whether the model's own scorecard stands in where the mapping gives none.
-        track_trials: Whether each trial becomes a nested run in MLflow.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -22,4 +21,3 @@ class TrainingSettings(BaseModel):
     seed: int = 7
     horizon_days: int | None = Field(default=None, gt=0)
     default_scorecard: bool = True
-    track_trials: bool = False
