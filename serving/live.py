@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from data.errors import NotFoundError
+from data.errors import MissingDataError, NotFoundError
+
+
+WATCHED = (
+    "feast/materialised.json",
+    "feast/online.db",
+    "feast/online.db-wal",
+    "features/feeds.parquet",
+    "lake/manifest.json",
+)
 
 
 class LiveRegistry:
@@ -54,28 +64,64 @@ class LiveRegistry:
 
 
 class LiveFeatures:
-    """Reads the online store into one matrix.
+    """Reads the online store into one matrix, and who manages whom from the lake.
 
     Args:
         workspace: The workspace.
         config: Its parsed settings.
+        clock: Naive UTC time.
     """
 
-    def __init__(self, workspace: Path, config: Mapping[str, Any]) -> None:
-        self._workspace, self._config = workspace, config
-        self._store: Any = None
+    def __init__(self, workspace: Path, config: Mapping[str, Any], *, clock: Callable[[], datetime]) -> None:
+        self._workspace, self._config, self._clock = workspace, config, clock
+
+    @cached_property
+    def _store(self) -> Any:
+        from features.settings import FeatureSettings
+        from features.store import FeatureStore
+
+        return FeatureStore(FeatureSettings.from_config(self._config), self._workspace)
 
     def version(self) -> str:
-        """Changes with the online store and the lake; empty where there is no store."""
-        return ""
+        """Changes with the store's files and the lake; empty where nothing was ever materialised.
+
+        A store on another machine has no file to look at: it is read again every minute.
+
+        Raises:
+            MissingDataError: The store was there and is gone.
+        """
+        feast = self._workspace / "feast"
+        if not (feast / "materialised.json").is_file():
+            return ""
+        now = self._clock()
+        # Whether a feed has gone silent depends on the day.
+        marks: list[object] = [now.date()]
+        if self._store.settings.online.type == "sqlite":
+            if not (feast / "online.db").is_file():
+                raise MissingDataError("The online store is gone.", next_step="Run `partnerintel features`.")
+        else:
+            marks.append(now.replace(second=0, microsecond=0))
+        return str([*marks, *(_mark(self._workspace / name) for name in WATCHED)])
 
     def load(self) -> Any:
         """The newest features of every partner."""
-        raise NotImplementedError
+        from features.matrix import load_matrix
+
+        return load_matrix(self._store, now=self._clock())
 
     def managers(self, *, now: datetime) -> Mapping[str, str]:
-        """Partner to manager, from the lake."""
+        """Partner to manager."""
         from data.lake import Lake
         from serving.managers import managers_at
 
-        return managers_at(Lake(self._workspace / "lake").read("partner_managers"), now=now)
+        lake = Lake(self._workspace / "lake")
+        return managers_at(lake.read("partner_managers"), now=now) if lake.has("partner_managers") else {}
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    """Time and size of a file; None when it is not there."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size

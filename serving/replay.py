@@ -74,6 +74,7 @@ def made_again(decision: Decision, served: Served) -> dict[str, Any]:
         horizons=tuple(kept["horizons"]),
         max_reasons=kept["max_reasons"],
         stale_views=tuple(kept["stale_views"]),
+        stale_features=tuple(kept["stale_features"]),
         degraded=kept["degraded"],
     )
     scores = score_inputs(served, [row], options)[0]

@@ -154,7 +154,7 @@ def open_sources(
         LiveRegistry(workspace), home=home, workspace=workspace, seed=seeded, ticks=edges.ticks
     )
     partners = LivePartners(
-        LiveFeatures(workspace, config),
+        LiveFeatures(workspace, config, clock=edges.clock),
         shelter=Shelter(workspace / "matrix", home / NOTE),
         seed=Shelter(seeded / "matrix", seeded / NOTE) if seeded else None,
         clock=edges.clock,

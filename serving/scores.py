@@ -20,15 +20,15 @@ class Options:
     Attributes:
         horizons: Horizons in days.
         max_reasons: Reasons for and against, each.
-        stale_views: Feature views whose source has fallen silent.
-        stale: Whether each row's features are older than they should be.
+        stale_views: Feature views, and groups of events, whose source has fallen silent.
+        stale_features: The features behind them.
         degraded: Whether the last-known features stand in for a dead store.
-        as_of: Time of each row's features, RFC 3339, when known.
     """
 
     horizons: tuple[int, ...]
     max_reasons: int
     stale_views: tuple[str, ...] = ()
+    stale_features: tuple[str, ...] = ()
     degraded: bool = False
 
 
@@ -82,13 +82,12 @@ def score_inputs(
         matrix,
         horizon=options.horizons[0],
         max_reasons=options.max_reasons,
-        stale_views=options.stale_views,
     )
     answers = []
     for i, row in enumerate(inputs):
         shared = {
             "evidence": scores.evidence[i],
-            "reasons": [_reason(r, row) for r in explained[i].reasons],
+            "reasons": [_reason(r, row, options) for r in explained[i].reasons],
             "scale": bundle.link,
             "features_as_of": row.as_of,
             "stale": row.stale or bool(options.stale_views),
@@ -131,7 +130,7 @@ def frame_of(spec: Any, rows: Sequence[Mapping[str, Value]]) -> Any:
     return pd.DataFrame(columns)
 
 
-def _reason(reason: Any, row: Input) -> dict[str, Any]:
+def _reason(reason: Any, row: Input, options: Options) -> dict[str, Any]:
     return {
         "factor": reason.factor,
         "direction": reason.direction,
@@ -140,7 +139,7 @@ def _reason(reason: Any, row: Input) -> dict[str, Any]:
         "value": _plain(reason.value),
         "peer_value": _plain(reason.peer_value),
         "as_of": row.as_of,
-        "stale": bool(reason.stale) or row.stale,
+        "stale": row.stale or reason.feature in options.stale_features,
         "actionable": bool(reason.actionable),
     }
 

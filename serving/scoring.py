@@ -124,6 +124,7 @@ class Scoring:
             horizons=chosen_horizons(wish.horizons_days, served),
             max_reasons=wish.max_reasons,
             stale_views=tuple(sorted(partners.matrix.stale_views)) if partners else (),
+            stale_features=tuple(sorted(partners.matrix.stale_features)) if partners else (),
             degraded=partners.degraded if partners else False,
         )
         answers = score_inputs(served, [s.row for s in scored], options)

@@ -40,13 +40,16 @@ class Launch:
     environment: Mapping[str, str]
 
 
-def launch(workspace: Path, settings: ServingSettings, *, target: str = TARGET) -> Launch:
+def launch(
+    workspace: Path, settings: ServingSettings, *, target: str = TARGET, python: str = sys.executable
+) -> Launch:
     """The command and environment for a workspace.
 
     Args:
         workspace: The workspace.
         settings: Address, workers, threads, timeouts.
         target: What to serve: the service of this project, or a built bento.
+        python: Interpreter to serve with.
     """
     workspace = workspace.resolve()
     name = "services.partnerintel"
@@ -63,7 +66,7 @@ def launch(workspace: Path, settings: ServingSettings, *, target: str = TARGET) 
         "BENTOML_CONFIG_OPTIONS": " ".join(f"{k}={json.dumps(v)}" for k, v in options.items()),
     }
     command = (
-        sys.executable, "-m", "bentoml", "serve", target,
+        python, "-m", "bentoml", "serve", target,
         "--host", settings.host, "--port", str(settings.port),
         "--timeout-keep-alive", "15", "--timeout-graceful-shutdown", "20",
     )  # fmt: skip

@@ -10,19 +10,20 @@ from typing import Any
 from tests.unit.serving.world import good_row
 
 JUNK: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1.5, 1e308, "", "x", "\u0000", "💥", "x" * 5000, [], [[]], {}, {"a": {}}, [None],
-    "'; DROP TABLE decisions; --", "../../etc/passwd", "${jndi:ldap://x}", "{{7*7}}", "=HYPERLINK(1)",
+    None, True, False, 0, -1, 1.5, 1e308, "", "x", "\u0000", "💥", "x" * 5000, [], [[]], {}, {"a": {}},
+    [None], "'; DROP TABLE decisions; --", "../../etc/passwd", "${jndi:ldap://x}", "{{7*7}}", "=HYPERLINK(1)",
 )  # fmt: skip
 
 MALFORMED: tuple[bytes, ...] = (
-    b"", b" ", b"{", b"}", b"[", b"]", b"nul", b"NaN", b"Infinity", b"-", b"'x'", b'"x', b"{]", b"{}{}", b"{} x",
-    b'{"rows"}', b'{"rows":}', b'{"rows":,}', b'{"rows":[}', b'{"rows":[1,]}', b"{rows:[]}", b'{"rows":[]',
+    b"", b" ", b"{", b"}", b"[", b"]", b"nul", b"NaN", b"Infinity", b"-", b"'x'", b'"x', b"{]", b"{}{}",
+    b"{} x", b'{"rows"}', b'{"rows":}', b'{"rows":,}', b'{"rows":[}', b'{"rows":[1,]}',
+    b"{rows:[]}", b'{"rows":[]',
     b'{"rows":[NaN]}', b'{"rows":[Infinity]}', b'{"rows":[-Infinity]}', b'{"rows":[1e999]}', b'{"rows":[01]}',
     b'{"rows":[+1]}', b'{"rows":[.5]}', b'{"rows":[0x10]}', b'{"rows":["\\x41"]}', b'{"rows":["\x01"]}',
     b'{"rows":["\\ud800"]}', b'{"rows":[1], "rows":[2]}', b'{"partner_ids":["a"],"partner_ids":["b"]}',
     b"\xef\xbb\xbf{}", "{}".encode("utf-16"), "{}".encode("utf-32"), b"\xff\xfe", b'{"rows":["\xff"]}',
-    b'{"rows":["\xc0\xaf"]}', b"\x80\x04\x95", b"<x/>", b"a=1&b=2", b"--x\r\n\r\n", b"/* c */ {}", b"// c\n{}",
-    b"[" * 17 + b"]" * 17, b"[" * 50_000, b'{"a":' * 50_000, b'{"rows":' + b"9" * 6000 + b"}",
+    b'{"rows":["\xc0\xaf"]}', b"\x80\x04\x95", b"<x/>", b"a=1&b=2", b"--x\r\n\r\n", b"/* c */ {}",
+    b"// c\n{}", b"[" * 17 + b"]" * 17, b"[" * 50_000, b'{"a":' * 50_000, b'{"rows":' + b"9" * 6000 + b"}",
     b'{"rows":[9007199254740993]}', b"0", b"1e5", b'"text"', b"true", b"null", b"[]", b"[{}]",
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""One served process for the module: a workspace with a registry, keys of every role, BentoML on loopback."""
+"""One served process for all: a workspace with registry, features and keys of every role, on loopback."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
+import pandas as pd
 import pytest
 
+from data.lake import Lake
+from features.settings import FeatureSettings
+from features.snapshot import build_and_save
+from features.store import FeatureStore
 from serving.auth import create_key
 from serving.server import launch, stop
 from serving.settings import ServingSettings
@@ -50,7 +56,11 @@ class Served:
     log: Path
     database: Database
     # Plain HTTP: without TLS set-up for each call.
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(verify=False, timeout=30))  # noqa: S501
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(verify=False, timeout=30))
+
+    def close(self) -> None:
+        self.client.close()
+        self.database.close()
 
     def headers(self, role: str | None = "admin") -> dict[str, str]:
         return {} if role is None else {"authorization": f"Bearer {self.keys[role]}"}
@@ -64,7 +74,7 @@ class Served:
 
         return DecisionLog(self.database).count()
 
-    def wait_for(self, path: str = "/readyz", *, seconds: float = 60) -> httpx.Response:
+    def wait_for(self, path: str = "/readyz", *, seconds: float = 180) -> httpx.Response:
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -101,6 +111,44 @@ def make_workspace(root: Path, *, config: str = CONFIG) -> tuple[Shop, Database,
     return shop, database, keys
 
 
+def build_features(root: Path, *, now: datetime, partners: int = 30) -> None:
+    """A small lake, its features of today, and the online store; M1 has the even partners, M2 the others."""
+    ids = [f"P{i}" for i in range(partners)]
+    rng = np.random.default_rng(1)
+    days = np.sort(rng.uniform(1, 120, 20 * partners))
+    at = pd.Series([now - timedelta(days=float(d)) for d in days]).astype("datetime64[us]")
+    since = pd.Series([datetime(2025, 1, 1)] * partners).astype("datetime64[us]")
+    tables = {
+        "partners": {
+            "partner_id": ids,
+            "country": [("DE", "FR", "US")[i % 3] for i in range(partners)],
+            "partner_type": "reseller",
+            "employee_count": pd.array([10 + i for i in range(partners)], dtype="Int64"),
+        },
+        "partner_managers": {
+            "partner_id": ids,
+            "manager_id": ["M1", "M2"] * (partners // 2),
+            "event_at": since,
+        },
+        "events": {
+            "event_id": [f"e{i}" for i in range(len(at))],
+            "partner_id": rng.choice(ids, len(at)),
+            "event_type": "portal_login",
+            "source": "portal",
+            "event_at": at,
+            "known_at": at,
+        },
+    }
+    lake = Lake(root / "lake")
+    for name, columns in tables.items():
+        lake.append(name, pd.DataFrame(columns), ingested_at=now)
+    settings = FeatureSettings()
+    build_and_save(root / "features", lake=lake, as_ofs=[now.date()], settings=settings, threads=1)
+    store = FeatureStore(settings, root)
+    store.apply()
+    store.materialise(now.date(), now=now)
+
+
 def start(root: Path, made: tuple[Shop, Database, dict[str, str]], **settings: Any) -> Served:
     port = free_port()
     plan = launch(root, ServingSettings(port=port, **settings))
@@ -117,14 +165,15 @@ def start(root: Path, made: tuple[Shop, Database, dict[str, str]], **settings: A
     return Served(root, shop, f"http://127.0.0.1:{port}", port, keys, process, log, database)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     root = tmp_path_factory.mktemp("served")
-    server = start(root, make_workspace(root))
+    made = make_workspace(root)
+    build_features(root, now=datetime.now(UTC).replace(tzinfo=None))
+    server = start(root, made)
     try:
         server.wait_for()
         yield server
     finally:
         stop(server.process, root, drain_seconds=0)
-        server.client.close()
-        server.database.close()
+        server.close()

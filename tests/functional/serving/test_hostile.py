@@ -33,7 +33,8 @@ PICKLE_TYPES = (
 FOREIGN = (
     "/", "/healthz", "/docs.json", "/static_content/index.html", "/assets/x", "/redoc", "/churn_score/submit",
     "/docs/oauth2-redirect", "/fit_score", "/v1", "/v1/", "/v1/churn", "/metrics/", "/openapi.json/",
-    "/favicon.ico", "/.env", "/v1/models/churn/", "/schema", "/predict", "/invocations", "/v1/../metrics", "/%2e%2e/metrics",
+    "/favicon.ico", "/.env", "/v1/models/churn/", "/schema", "/predict", "/invocations",
+
     "/index.html", "/v1/partners/A1", "/server-status", "//metrics", "/METRICS",
 )  # fmt: skip
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +16,34 @@ import httpx
 import psutil
 import pytest
 
-from models.bundle import save_bundle
+from features.settings import FeatureSettings
+from features.snapshot import read_snapshots
+from features.store import FeatureStore
+from models.bundle import Bundle, save_bundle
+from serving.scores import frame_of
 from serving.server import stop
 from tests.functional.serving.conftest import Served, make_workspace, start
 from tests.unit.serving.world import good_row, small_bundle
 
 SCORE = "/v1/churn/score"
+# Seconds are for a machine of its own; tests share theirs.
+SLACK = 4
 
 
 def values(answer: httpx.Response) -> list[dict[str, Any]]:
     return [{h: s["value"] for h, s in r["churn_probability"].items()} for r in answer.json()["results"]]
 
 
-def test_the_api_scores_as_the_model_does_offline(served: Served) -> None:
-    from serving.scores import frame_of
+SEEDS = {"1": 1, "2": 2, "3": 3, "9": 4}
 
+
+def serving_bundle(served: Served) -> Bundle:
+    return small_bundle(SEEDS[served.call("GET", "/v1/models/churn").json()["version"]])
+
+
+def test_the_api_scores_as_the_model_does_offline(served: Served) -> None:
     rows = [good_row(f"P{i}", seed=i) for i in range(200)]
-    bundle = small_bundle(1)
+    bundle = serving_bundle(served)
     direct = bundle.score(bundle.encode(frame_of(bundle.spec, [r["features"] for r in rows]))).probability
     answered = values(served.call("POST", SCORE, json={"rows": rows}))
     for i, by_horizon in enumerate(answered):
@@ -35,25 +51,107 @@ def test_the_api_scores_as_the_model_does_offline(served: Served) -> None:
             assert value == pytest.approx(direct[int(horizon)][i], abs=1e-9)
 
 
+def test_features_offline_online_and_behind_the_api_are_the_same(served: Served) -> None:
+    offline = read_snapshots(served.workspace / "features").set_index("partner_id")
+    ids = [f"P{i}" for i in range(30)]
+    answer = served.call("POST", SCORE, json={"partner_ids": ids, "max_reasons": 20}).json()
+    assert answer["errors"] == []
+    bundle = serving_bundle(served)
+    direct = bundle.score(bundle.encode(offline.loc[ids].reset_index())).probability
+    for i, result in enumerate(answer["results"]):
+        scores = result["churn_probability"]
+        assert result["partner_id"] == ids[i]
+        for horizon, score in scores.items():
+            assert score["value"] == pytest.approx(direct[int(horizon)][i], abs=1e-9)
+        used = served.call("GET", f"/v1/decisions/{scores['30']['decision_id']}").json()
+        assert used["replayed"] == "identical"
+        assert used["matrix_version"]
+        for name, value in used["features"].items():
+            known = offline.loc[ids[i], name]
+            same = value == known if isinstance(value, str) else value == pytest.approx(known, abs=1e-9)
+            assert same or (value is None and known != known), (ids[i], name)
+        assert used["features_as_of"] == f"{offline.loc[ids[i], 'as_of']:%Y-%m-%d}T00:00:00Z"
+
+
+def test_a_manager_sees_its_own_partners_and_others_do_not_exist_for_it(served: Served) -> None:
+    body = {"partner_ids": ["P0", "P1", "nobody"]}
+    mine = served.call("POST", SCORE, json=body, role="channel_manager").json()
+    assert [r["partner_id"] for r in mine["results"]] == ["P0"]
+    others, nobody = ({k: v for k, v in e.items() if k not in ("row", "partner_id")} for e in mine["errors"])
+    assert others["errors"][0]["detail"] == nobody["errors"][0]["detail"]
+    assert [e["row"] for e in mine["errors"]] == [1, 2]
+    answers = [
+        served.call("GET", f"/v1/partners/{p}/churn", role="channel_manager") for p in ("P1", "nobody")
+    ]
+    assert [a.status_code for a in answers] == [404, 404]
+    assert len({a.json()["detail"] for a in answers}) == 1
+    assert (
+        served.call("GET", "/v1/partners/P1/churn?horizons_days=30&max_reasons=2", role="prm").status_code
+        == 200
+    )
+    for path in (SCORE, "/churn_score"):
+        got = served.call("POST", path, json=body, role="prm").json()
+        assert [r["partner_id"] for r in got["results"]] == ["P0", "P1"]
+
+
+def test_an_event_that_arrives_changes_the_served_score(served: Served) -> None:
+    now = datetime.now(UTC).replace(tzinfo=None)
+    before = served.call("GET", "/v1/partners/P4/churn").json()["churn_probability"]["90"]
+    store = FeatureStore(FeatureSettings(), served.workspace)
+    snapshot = read_snapshots(served.workspace / "features", views=["engagement"])
+    row = snapshot[snapshot["partner_id"] == "P4"].drop(columns="as_of")
+    changed = row.assign(login_count_30d=row["login_count_30d"] + 40, days_since_last_login=0.0, event_at=now)
+    store.online_store.write("engagement", changed, now=now)
+    begun = time.monotonic()
+    while (
+        served.call("GET", "/v1/partners/P4/churn").json()["churn_probability"]["90"]["value"]
+        == before["value"]
+    ):
+        assert time.monotonic() - begun < 5 * SLACK
+        time.sleep(0.1)
+
+
+def test_a_dead_store_means_degraded_and_never_an_error(served: Served) -> None:
+    online = served.workspace / "feast" / "online.db"
+    aside = online.with_suffix(".aside")
+    online.rename(aside)
+    try:
+        wait_until(lambda: served.call("GET", "/readyz", role=None).json()["status"] == "degraded")
+        scores = served.call("GET", "/v1/partners/P4/churn").json()["churn_probability"]
+        assert {s["degraded"] for s in scores.values()} == {True}
+        assert all(any("last-known" in w for w in s["warnings"]) for s in scores.values())
+    finally:
+        aside.rename(online)
+    wait_until(lambda: served.call("GET", "/readyz", role=None).json()["status"] == "ok")
+
+
+def wait_until(true: Callable[[], bool], *, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_the_native_verb_answers_as_the_public_call(served: Served) -> None:
     body = {"rows": [good_row(), {"partner_id": "B"}], "horizons_days": [90]}
     public, native = (served.call("POST", p, json=body) for p in (SCORE, "/churn_score"))
     assert values(public) == values(native)
     assert public.json()["errors"] == native.json()["errors"]
-    refused = [served.call("POST", p, json={"partner_ids": ["A"]}) for p in (SCORE, "/churn_score")]
-    assert {r.status_code for r in refused} == {503}
+    wrong = {"rows": [good_row()], "horizons_days": [45]}
+    refused = [served.call("POST", p, json=wrong) for p in (SCORE, "/churn_score")]
+    assert {r.status_code for r in refused} == {422}
     assert len({r.json()["detail"] for r in refused}) == 1
 
 
-# Importing BentoML uses a name that pathspec has deprecated; ends with a BentoML that does not.
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:pathspec")
-@pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
 def test_bentomls_own_client_works_with_a_key(served: Served) -> None:
-    import bentoml
-
-    with bentoml.SyncHTTPClient(served.url, token=served.keys["prm"]) as client:
-        answer = client.churn_score({"rows": [good_row("A7")]})
-    assert answer["results"][0]["partner_id"] == "A7"
+    code = (
+        "import bentoml, json, sys\n"
+        "with bentoml.SyncHTTPClient(sys.argv[1], token=sys.argv[2]) as client:\n"
+        "    print(json.dumps(client.churn_score(json.loads(sys.argv[3]))))\n"
+    )
+    given = (served.url, served.keys["prm"], json.dumps({"rows": [good_row("A7")]}))
+    done = subprocess.run([sys.executable, "-c", code, *given], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["results"][0]["partner_id"] == "A7"
 
 
 def test_every_decision_replays_in_the_running_product(served: Served) -> None:
@@ -68,8 +166,6 @@ def test_models_are_swapped_under_load_without_a_failed_or_mixed_answer(served: 
         served.shop.register(version, seed=version)
     expected = {}
     for version, seed in (("1", 1), ("2", 2), ("3", 3)):
-        from serving.scores import frame_of
-
         bundle = small_bundle(seed)
         row = frame_of(bundle.spec, [good_row()["features"]])
         expected[version] = {
@@ -96,7 +192,7 @@ def test_models_are_swapped_under_load_without_a_failed_or_mixed_answer(served: 
     threads = [threading.Thread(target=load) for _ in range(3)]
     for thread in threads:
         thread.start()
-    current = 1
+    current = int(served.call("GET", "/v1/models/churn").json()["version"])
     for version in (2, 3, 1, 2, 3):
         served.shop.promote(version, expected=current)
         current = version
@@ -131,7 +227,7 @@ def test_a_damaged_champion_is_refused_by_the_running_server_which_goes_on(serve
         time.sleep(0.1)
     assert ready.status_code == 200
     assert served.call("POST", SCORE, json={"rows": [good_row()]}).status_code == 200
-    assert pids <= {p.pid for p in psutil.Process(served.process.pid).children(recursive=True)} | pids
+    assert pids <= {p.pid for p in psutil.Process(served.process.pid).children(recursive=True)}
     save_bundle(small_bundle(4), served.workspace / "mlflow/artifacts/9")
 
 
@@ -158,7 +254,7 @@ def test_draining_says_not_ready_finishes_what_was_begun_and_leaves_no_process(t
     assert stop(server.process, tmp_path / "w", drain_seconds=3) == 0
     for thread in threads:
         thread.join()
-    server.database.close()
+    server.close()
     assert answers
     assert set(answers) == {200}
     assert not [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
