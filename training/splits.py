@@ -106,7 +106,7 @@ def rolling_origin(
 def final_split(dataset: Dataset) -> Split:
     """All that is known today, for the model that is shipped; there is nothing left to test it on.
 
-    Dated rows follow the protocol with today as the test date: the calibrator comes from the latest snapshots.
+    Dated rows follow the protocol with today as the test date: the latest snapshots calibrate.
 
     Raises:
         NotEnoughEvidenceError: No outcome is known yet.

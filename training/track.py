@@ -1,58 +1,121 @@
-"""Runs in MLflow: what was fitted on what, and how it did."""
+"""MLflow runs: what was tried, with what result; the library and a SQLite store, no server."""
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 
-@dataclass(frozen=True)
-class Tracker:
-    """Records runs in the SQL store; MLflow is imported on first use.
+class Tracker(Protocol):
+    """Where runs are recorded."""
 
-    Attributes:
-        tracking_uri: SQL store.
-        artifact_uri: Folder of artifacts.
+    def start(self, model: str, /, *, tags: Mapping[str, str], parent: str | None = None) -> str:
+        """Begin a run and return its id."""
+        ...
+
+    def log(
+        self,
+        run_id: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float] | None = None,
+    ) -> None:
+        """Record parameters and metrics."""
+        ...
+
+    def attach(self, run_id: str, path: Path, /, *, folder: str) -> None:
+        """Keep a file or a folder with the run."""
+        ...
+
+    def finish(self, run_id: str, /, *, failed: bool = False) -> None:
+        """End the run."""
+        ...
+
+
+class NoTracker:
+    """Records nothing."""
+
+    def start(self, _model: str, *, tags: Mapping[str, str], parent: str | None = None) -> str:
+        """An empty id."""
+        del tags, parent
+        return ""
+
+    def log(
+        self,
+        _run_id: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float] | None = None,
+    ) -> None:
+        """Nothing."""
+        del params, metrics
+
+    def attach(self, _run_id: str, _path: Path, *, folder: str) -> None:
+        """Nothing."""
+        del folder
+
+    def finish(self, _run_id: str, *, failed: bool = False) -> None:
+        """Nothing."""
+        del failed
+
+
+class MlflowTracker:
+    """Runs in the workspace's MLflow store; the experiment has the model's name.
+
+    Args:
+        root: Workspace; the store is `mlflow/mlflow.db`, artifacts lie in `mlflow/artifacts`.
     """
 
-    tracking_uri: str
-    artifact_uri: str
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._opened: Any = None
 
-    def begin(self, model: str, *, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """A new run of the model's experiment; returns its id."""
-        from mlflow.entities import Param, RunTag
-
+    def start(self, model: str, *, tags: Mapping[str, str], parent: str | None = None) -> str:
+        """Begin a run; with `parent`, nested under it."""
         client = self._client()
         found = client.get_experiment_by_name(model)
-        experiment = (
-            found.experiment_id if found else client.create_experiment(model, f"{self.artifact_uri}/{model}")
+        where = (self.root / "mlflow" / "artifacts" / model).resolve().as_uri()
+        experiment = found.experiment_id if found else client.create_experiment(model, where)
+        nested = {"mlflow.parentRunId": parent} if parent else {}
+        return str(client.create_run(experiment, tags={**tags, **nested}).info.run_id)
+
+    def log(
+        self,
+        run_id: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float] | None = None,
+    ) -> None:
+        """Record; a metric that is not finite is left out, since the store would take NaN for a number."""
+        from mlflow.entities import Metric, Param
+
+        known = {k: float(v) for k, v in (metrics or {}).items() if math.isfinite(v)}
+        self._client().log_batch(
+            run_id,
+            params=[Param(k, str(v)) for k, v in (params or {}).items()],
+            metrics=[Metric(k, v, 0, 0) for k, v in known.items()],
         )
-        run = str(client.create_run(experiment).info.run_id)
-        given = [Param(str(k), str(v)) for k, v in params.items()]
-        client.log_batch(run, params=given, tags=[RunTag(k, v) for k, v in tags.items()])
-        return run
 
-    def metrics(self, run: str, values: Mapping[str, float]) -> None:
-        """Record metrics. MLflow takes NaN without a word; here only finite numbers are recorded."""
-        from mlflow.entities import Metric
+    def attach(self, run_id: str, path: Path, *, folder: str) -> None:
+        """Keep a file or all files of a folder."""
+        if path.is_dir():
+            self._client().log_artifacts(run_id, str(path), folder)
+        else:
+            self._client().log_artifact(run_id, str(path), folder)
 
-        finite = {k: float(v) for k, v in values.items() if math.isfinite(v)}
-        self._client().log_batch(run, metrics=[Metric(k, v, 0, 0) for k, v in sorted(finite.items())])
-
-    def artifact(self, run: str, path: Path) -> None:
-        """Keep a file with the run."""
-        self._client().log_artifact(run, str(path))
-
-    def end(self, run: str) -> None:
-        """The run is complete."""
-        self._client().set_terminated(run)
+    def finish(self, run_id: str, *, failed: bool = False) -> None:
+        """End the run."""
+        self._client().set_terminated(run_id, "FAILED" if failed else "FINISHED")
 
     def _client(self) -> Any:
-        if self.tracking_uri.startswith("sqlite:///"):
-            Path(self.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        from mlflow.tracking import MlflowClient
+        if self._opened is None:
+            (self.root / "mlflow").mkdir(parents=True, exist_ok=True)
+            os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+            from mlflow.tracking import MlflowClient
 
-        return MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
+            uri = f"sqlite:///{(self.root / 'mlflow' / 'mlflow.db').resolve()}"
+            self._opened = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        return self._opened
