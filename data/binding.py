@@ -107,7 +107,7 @@ def stage(
     connection.execute(f"CREATE TEMP TABLE {clean} AS SELECT {columns} FROM {filtered}")
     prepared = with_something(clean, [b.column.name for b in bound if b.kind == "text"])
     values = value_sql(
-        connection, prepared, bound, origin=mapping, table=contract.name, separator=source.separator
+        connection, clean, bound, origin=mapping, table=contract.name, separator=source.separator
     )
     selected = ["__id", ROW, FILE]
     for column in contract.columns:

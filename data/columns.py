@@ -8,7 +8,18 @@ from typing import Any, Literal
 
 from data.checks import refusal
 from data.connectors.source import first_row, literal, quoted
-from data.convert import NO, YES, Kind, convertible, given_style, something, two_dates, two_numbers, typed_sql
+from data.convert import (
+    NO,
+    YES,
+    Kind,
+    convertible,
+    given_style,
+    something,
+    two_dates,
+    two_numbers,
+    typed_sql,
+    with_something,
+)
 from data.dates import choose_order, date_sql, looks_dated_sql, weigh_dates
 from data.mapping import Origin
 from data.numbers import choose_style, looks_numeric_sql, number_sql, weigh_numbers
@@ -36,16 +47,12 @@ class Profile:
         name: The customer's column name.
         column: Its column in the relation.
         stored: What the source holds.
-        present: Values that are not missing.
-        distinct: Different values.
         kind: What the column holds.
     """
 
     name: str
     column: str
     stored: Kind
-    present: int
-    distinct: int
     kind: ColumnKind
 
 
@@ -63,7 +70,7 @@ def profile(
 
     Args:
         connection: DuckDB connection.
-        relation: Cleaned relation, as `with_something` gives it.
+        relation: Cleaned relation.
         name: The customer's column name.
         column: Its column in the relation.
         stored: What the source holds; text is looked into, types are believed.
@@ -73,21 +80,14 @@ def profile(
     Raises:
         DataError: The source's type cannot become the forced kind.
     """
-    value = quoted(column)
     if forced and not convertible(stored, _CANONICAL[forced]):
         raise refusal(
             "PI-D011", f"column {name!r} holds {stored} values and a {forced} is needed", pointer=name
         )
-    present, distinct = first_row(
-        connection, f"SELECT count({value}), count(DISTINCT {value}) FROM {relation}"
-    )
-    kind = forced or _kind(connection, relation, column, stored, distinct=distinct, origin=origin)
-    return Profile(name, column, stored, present, distinct, kind)
+    return Profile(name, column, stored, forced or _kind(connection, relation, column, stored, origin=origin))
 
 
-def _kind(
-    connection: Any, relation: str, column: str, stored: Kind, *, distinct: int, origin: Origin
-) -> ColumnKind:
+def _kind(connection: Any, relation: str, column: str, stored: Kind, *, origin: Origin) -> ColumnKind:
     typed: Mapping[Kind, ColumnKind] = {
         "whole": "number",
         "float": "number",
@@ -97,21 +97,22 @@ def _kind(
     }
     if stored in typed:
         return typed[stored]
-    some = something(column)
     words = ", ".join(literal(word) for word in _WORDS)
-    dated = looks_dated_sql(some)
+    dated = looks_dated_sql("v")
     if origin.dates:
-        dated = f"({date_sql(some, order='day_first', formats=origin.dates)}) IS NOT NULL"
-    present, numeric, coded, dates, yes_no = first_row(
-        connection,
-        f"SELECT count(v), count(*) FILTER (n), count(*) FILTER (v SIMILAR TO '0[0-9]+'), "
-        f"count(*) FILTER (d), count(*) FILTER (lower(v) IN ({words})) FROM "
-        f"(SELECT {some} AS v, {looks_numeric_sql(some)} AS n, {dated} AS d FROM {relation})",
+        dated = f"({date_sql('v', order='day_first', formats=origin.dates)}) IS NOT NULL"
+    # Each different value is looked at once, however often it stands there.
+    values = (
+        f"SELECT {something(column)} AS v, count(*) AS n FROM {with_something(relation, [column])} "
+        f"WHERE {something(column)} IS NOT NULL GROUP BY v"
     )
+    tests = [looks_numeric_sql("v"), "v SIMILAR TO '0[0-9]+'", dated, f"lower(v) IN ({words})"]
+    sums = ", ".join(f"coalesce(sum(n) FILTER ({test}), 0)" for test in ("true", *tests))
+    present, numeric, coded, dates, yes_no = first_row(connection, f"SELECT {sums} FROM ({values})")
     enough = present if present < _FEW else NEARLY_ALL * present
     if not present:
         return "category"
-    if yes_no == present and distinct <= len(_WORDS):
+    if yes_no == present:
         return "boolean"
     if dates >= enough:
         return "date"
@@ -122,11 +123,11 @@ def _kind(
 def column_sql(
     connection: Any, relation: str, profiles: Sequence[Profile], *, origin: Origin, table: str, separator: str
 ) -> dict[str, str]:
-    """SQL of each column's typed value, by the customer's name.
+    """SQL of each column's typed value over `with_something(relation, …)`, by the customer's name.
 
     Args:
         connection: DuckDB connection.
-        relation: Cleaned relation, as `with_something` gives it.
+        relation: Cleaned relation.
         profiles: Its columns.
         origin: Mapping with `dates:` and `decimal:`.
         table: Name for messages.
@@ -138,13 +139,14 @@ def column_sql(
     dated = [p for p in profiles if p.kind == "date" and p.stored == "text"]
     counted = [p for p in profiles if p.kind == "number" and p.stored == "text"]
     found = {p.name: _typed(p) for p in profiles}
-    weighed = [weigh_dates(connection, relation, something(p.column), column=p.name) for p in dated]
+    alone = {p.column: with_something(relation, [p.column]) for p in (*dated, *counted)}
+    weighed = [weigh_dates(connection, alone[p.column], something(p.column), column=p.name) for p in dated]
     for p, evidence in zip(dated, weighed, strict=True):
         order = "day_first" if origin.dates else choose_order(evidence, weighed)
         if order is None:
             raise two_dates(table, p.name, p.name, evidence.example)
         found[p.name] = date_sql(something(p.column), order=order, formats=origin.dates)
-    sized = [weigh_numbers(connection, relation, something(p.column), column=p.name) for p in counted]
+    sized = [weigh_numbers(connection, alone[p.column], something(p.column), column=p.name) for p in counted]
     for p, numbers in zip(counted, sized, strict=True):
         style = given_style(origin) or choose_style(numbers, sized, point_is_usual=separator in ("", ","))
         if style is None:

@@ -108,11 +108,11 @@ def something(column: str) -> str:
 def value_sql(
     connection: Any, relation: str, bound: Sequence[Bound], *, origin: Origin, table: str, separator: str
 ) -> dict[str, str]:
-    """SQL of each canonical value over a relation whose columns bear canonical names and raw values.
+    """SQL of each canonical value over `with_something(relation, …)`.
 
     Args:
         connection: DuckDB connection.
-        relation: Relation of cleaned raw values, as `with_something` gives it.
+        relation: Relation of cleaned raw values under canonical names.
         bound: Its columns.
         origin: Mapping with `dates:` and `decimal:`.
         table: Canonical table, for messages.
@@ -127,13 +127,14 @@ def value_sql(
             found[b.column.name] = f"lower({found[b.column.name]})"
     dated = [b for b in bound if b.kind == "text" and b.column.type == "timestamp"]
     counted = [b for b in bound if b.kind == "text" and b.column.type in ("integer", "number")]
-    weighed = [weigh_dates(connection, relation, something(b.column.name), column=b.theirs) for b in dated]
+    alone = {b: with_something(relation, [b.column.name]) for b in (*dated, *counted)}
+    weighed = [weigh_dates(connection, alone[b], something(b.column.name), column=b.theirs) for b in dated]
     for b, evidence in zip(dated, weighed, strict=True):
         order = "day_first" if origin.dates else choose_order(evidence, weighed)
         if order is None:
             raise two_dates(table, b.column.name, b.theirs, evidence.example)
         found[b.column.name] = date_sql(something(b.column.name), order=order, formats=origin.dates)
-    sized = [weigh_numbers(connection, relation, something(b.column.name), column=b.theirs) for b in counted]
+    sized = [weigh_numbers(connection, alone[b], something(b.column.name), column=b.theirs) for b in counted]
     for b, numbers in zip(counted, sized, strict=True):
         style = given_style(origin) or choose_style(numbers, sized, point_is_usual=separator in ("", ","))
         if style is None:

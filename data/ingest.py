@@ -15,7 +15,7 @@ from data.binding import stage
 from data.checks import Finding, finding, join_refusals
 from data.connectors import load_source
 from data.connectors.source import literal, quoted, scalar
-from data.errors import ConfigError, DataError
+from data.errors import DataError
 from data.lake import AppendResult, Lake, Transaction, connect
 from data.mapping import DataSettings, TableMapping
 from data.quarantine import read_bad_rows, write_quarantine
@@ -103,25 +103,26 @@ def ingest(
     refusals: list[DataError] = []
     reports: dict[str, TableReport] = {}
     findings: list[Finding] = []
-    with lake.transaction(ingested_at=moment) as work, connect() as connection:
-        known = _known_partners(connection, work, mapped="partners" in names)
-        for position, name in enumerate(names):
-            run = _Run(settings, base, connection, moment, _within(tell, position, len(names)))
-            try:
-                staged = run.stage(TABLES[name], partners=_PARTNERS if known else None)
-            except ConfigError:
-                raise
-            except DataError as error:
-                refusals.append(error)
-                continue
-            if name == "partners":
-                _add_partners(connection, staged)
-            if not refusals:
-                reports[name] = run.commit(TABLES[name], staged, work, folder=lake.root / "quarantine")
-                findings += run.findings
-        if refusals:
-            _forget_quarantine(reports)
-            raise join_refusals(refusals)
+    try:
+        with lake.transaction(ingested_at=moment) as work, connect() as connection:
+            known = _known_partners(connection, work, mapped="partners" in names)
+            for position, name in enumerate(names):
+                run = _Run(settings, base, connection, moment, _within(tell, position, len(names)))
+                try:
+                    staged = run.stage(TABLES[name], partners=_PARTNERS if known else None)
+                except DataError as error:
+                    refusals.append(error)
+                    continue
+                if name == "partners":
+                    _add_partners(connection, staged)
+                if not refusals:
+                    reports[name] = run.commit(TABLES[name], staged, work, folder=lake.root / "quarantine")
+                    findings += run.findings
+            if refusals:
+                raise join_refusals(refusals)
+    except BaseException:
+        _forget_quarantine(reports)
+        raise
     tell("done", 1.0)
     return IngestReport(reports, findings)
 

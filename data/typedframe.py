@@ -65,11 +65,10 @@ def read_typed(
     """
     rows = _clean(connection, source, mapping, keep)
     text = [source.columns[name] for name in keep if kind_of(source.types[name]) == "text"]
-    clean = with_something("clean", text)
     profiles = [
         profile(
             connection,
-            clean,
+            "clean",
             name=name,
             column=source.columns[name],
             stored=kind_of(source.types[name]) or "text",
@@ -79,11 +78,12 @@ def read_typed(
         for name in keep
     ]
     values = column_sql(
-        connection, clean, profiles, origin=mapping, table=mapping.model, separator=source.separator
+        connection, "clean", profiles, origin=mapping, table=mapping.model, separator=source.separator
     )
     typed = ", ".join(f"{values[p.name]} AS {p.column}" for p in profiles)
     raw = ", ".join(f"CAST({p.column} AS VARCHAR) AS r{p.column}" for p in profiles)
-    connection.execute(f"CREATE TABLE typed AS SELECT {ROW}, {FILE}, {typed}, {raw} FROM {clean}")
+    readable = with_something("clean", text)
+    connection.execute(f"CREATE TABLE typed AS SELECT {ROW}, {FILE}, {typed}, {raw} FROM {readable}")
     faults = [f for p in profiles for f in _faults(connection, p, mapping, required=p.name in required)]
     return _without_bad(connection, mapping, profiles, faults, rows=rows)
 
