@@ -123,7 +123,8 @@ from features.settings import FeatureSettings
 from features.snapshot import build_and_save
 root = Path(sys.argv[1])
 days = [date.fromisoformat(d) for d in sys.argv[3:]]
-build_and_save(Path(sys.argv[2]), lake=Lake(root / "lake"), as_ofs=days, settings=FeatureSettings(), threads=1)
+lake, settings = Lake(root / "lake"), FeatureSettings()
+build_and_save(Path(sys.argv[2]), lake=lake, as_ofs=days, settings=settings, threads=1)
 """
 
 
