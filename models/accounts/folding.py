@@ -18,7 +18,7 @@ _LETTERS = {
 }  # fmt: skip
 _TABLE = str.maketrans(_LETTERS)
 # "ue" for "ü" and the like: both spellings, and the one without dots, become one letter.
-_DIGRAPHS = re.compile(r"(?<=[^\W\d_])(?:ae|oe|ue|aa)|^(?:ae|oe|ue|aa)|(?<=\W)(?:ae|oe|ue|aa)")
+_DIGRAPHS = re.compile(r"(?<=[^\W\d_])(?:ae|oe|ue)|^(?:ae|oe|ue)|(?<=\W)(?:ae|oe|ue)")
 _JOINED = re.compile(r"(?<=\w)['’`´.](?=\w)|(?<=\b\w)\.(?=\W|$)|['’`´]")
 _OTHER = re.compile(r"[\W_]+")
 _INITIALS = re.compile(r"\b(?:[a-z] )+[a-z]\b")

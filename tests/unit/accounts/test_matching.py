@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from data.errors import InputError
 from models.accounts import best_match, duplicates, pairs
+from models.accounts.blocking import candidates
 from models.accounts.compare import SIGNS, Comparison
 from models.accounts.grouping import group
 from models.accounts.records import read_records
@@ -95,6 +96,22 @@ def test_exact_copies_are_one_group_however_many() -> None:
 
 def test_copies_of_a_nameless_row_are_no_company() -> None:
     assert duplicates(companies({"name": ""}, {"name": None}, {"name": " "})) == ()
+
+
+def test_candidates_per_record_stay_few_when_everybody_shares_a_switchboard() -> None:
+    rng = np.random.default_rng(0)
+    parts = ["Nord", "Data", "Cloud", "Rhein", "Alpha", "Soft", "Net", "Delta", "Info", "Trans"]
+    rows = [
+        {
+            "name": " ".join(rng.choice(parts, 5)),
+            "address": "1 Ring Park",
+            "phone": "030 5550000",
+            "domain": "hub.de",
+        }
+        for _ in range(3_000)
+    ]
+    read = read_records(companies(*rows))
+    assert candidates(read, read)[0].size <= 12 * len(read)
 
 
 def test_large_component_is_cut_where_links_are_weakest() -> None:

@@ -85,6 +85,14 @@ def test_listing_names_find_their_registry_names(datasets: Path) -> None:
     assert right >= 0.99
 
 
+def test_different_companies_of_a_register_are_hardly_ever_merged(datasets: Path) -> None:
+    """All 5,229 are different, and only their names are known: every group is a false one."""
+    raw = pd.read_csv(datasets / COMPANIES, dtype=str, keep_default_na=False)
+    groups = duplicates(pd.DataFrame({"id": raw["symbol"], "name": raw["sec_name"]}))
+    print(f"company_names: {len(groups)} false groups among {len(raw)} companies")
+    assert sum(len(g.ids) for g in groups) <= 0.004 * len(raw)
+
+
 @pytest.mark.slow
 def test_weights_from_the_sites_alone_find_registry_names_too(datasets: Path, sites: Sites) -> None:
     """Top-1 does not rest on having fitted on these very names."""
