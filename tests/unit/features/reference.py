@@ -108,12 +108,12 @@ def money(rows: Sequence[Row], column: str) -> float:
     return sum(round(r[column] * 100) for r in rows if r["status"] == "won" and r[column] is not None) / 100
 
 
-def gaps(rows: Sequence[Row], as_of: datetime) -> list[int]:
-    days = sorted({day(r["event_at"]) for r in within(rows, as_of, 730)})
+def gaps(rows: Sequence[Row], as_of: datetime, window: int) -> list[int]:
+    days = sorted({day(r["event_at"]) for r in within(rows, as_of, window)})
     return [(b - a).days for a, b in itertools.pairwise(days)]
 
 
-def deals(rows: Sequence[Row], as_of: datetime, tables: Tables, pooled: Sequence[int]) -> Row:
+def deals(rows: Sequence[Row], as_of: datetime, tables: Tables, pooled: Sequence[int], window: int) -> Row:
     live = ever_known(tables, "deals", as_of, lambda r: True)
     priced = ever_known(tables, "deals", as_of, lambda r: r["amount_usd"] is not None)
     with_margin = ever_known(tables, "deals", as_of, lambda r: r["margin_usd"] is not None)
@@ -140,10 +140,10 @@ def deals(rows: Sequence[Row], as_of: datetime, tables: Tables, pooled: Sequence
     out["days_since_last_registration"] = since([r["event_at"] for r in of["registered"]], as_of)
     out["days_since_last_won"] = since(won, as_of)
     out["days_since_first_won"] = since(won, as_of, min)
-    own = gaps(of["won"], as_of)
+    own = gaps(of["won"], as_of, window)
     out["won_gap_median_days"] = float(np.quantile(own, 0.5)) if own else NAN
     long_gap = NAN
-    if within(of["won"], as_of, 730) and pooled:
+    if within(of["won"], as_of, window) and pooled:
         own_p90 = float(np.quantile(own, 0.9)) if own else 0.0
         long_gap = (len(own) * own_p90 + 4 * float(np.quantile(pooled, 0.9))) / (len(own) + 4)
     out["won_gap_p90_days"] = long_gap
@@ -203,7 +203,7 @@ def firmographics(partner: Row, tiers: Sequence[Row], as_of: datetime, tables: T
     return out
 
 
-def features_at(tables: Tables, as_of: datetime) -> dict[str, Row]:
+def features_at(tables: Tables, as_of: datetime, *, gap_window: int = 730) -> dict[str, Row]:
     """Features of each partner at one date."""
     partners = {
         r["partner_id"]: r
@@ -216,12 +216,12 @@ def features_at(tables: Tables, as_of: datetime) -> dict[str, Row]:
         return [r for r in rows[table] if r["partner_id"] == partner_id]
 
     channel = {r["partner_id"] for r in rows["deals"]}
-    pooled = [g for p in channel for g in gaps([r for r in own("deals", p) if is_won(r)], as_of)]
+    pooled = [g for p in channel for g in gaps([r for r in own("deals", p) if is_won(r)], as_of, gap_window)]
     return {
         p: {
             **firmographics(partner, own("tier_history", p), as_of, tables),
             **engagement(own("events", p), as_of, tables),
-            **deals(own("deals", p), as_of, tables, pooled),
+            **deals(own("deals", p), as_of, tables, pooled, gap_window),
             **enablement(own("certifications", p), own("events", p), as_of, tables),
             **satisfaction(own("surveys", p), own("events", p), as_of, tables),
         }

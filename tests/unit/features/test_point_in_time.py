@@ -93,3 +93,38 @@ def test_partner_appears_only_once_signed_and_known(tmp_path: Path) -> None:
     paths = worlds.write(tmp_path, {"partners": partners})
     frames = build_features(paths, as_ofs=[AS_OF], settings=FeatureSettings(), views=["firmographics"])
     assert frames["firmographics"]["partner_id"].tolist() == ["early"]
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "valid", "expiring"),
+    [
+        (datetime(2023, 9, 30, 23), 0.0, 0.0),
+        (datetime(2023, 10, 1), 0.0, 0.0),
+        (datetime(2023, 10, 1, 0, 0, 1), 1.0, 1.0),
+        (datetime(2023, 12, 30), 1.0, 1.0),
+        (datetime(2023, 12, 30, 0, 0, 1), 1.0, 0.0),
+        (None, 1.0, 0.0),
+    ],
+)
+def test_certificate_is_valid_until_the_moment_it_expires(
+    expires_at: datetime | None, valid: float, expiring: float, tmp_path: Path
+) -> None:
+    certificate = {"certification_id": "c", "partner_id": "P0", "user_id": "u", "expires_at": expires_at,
+                   "event_at": datetime(2023, 1, 1), "row_hash": "x"}  # fmt: skip
+    tables = {"partners": [{"partner_id": "P0", "row_hash": "p"}], "certifications": [certificate]}
+    paths = worlds.write(tmp_path, tables)
+    frames = build_features(paths, as_ofs=[AS_OF], settings=FeatureSettings(), views=["enablement"])
+    row = frames["enablement"].iloc[0]
+    assert row["certifications_active_count"] == row["certified_users_count"] == valid
+    assert row["certifications_expiring_90d_count"] == expiring
+
+
+def test_latest_survey_of_the_same_moment_does_not_depend_on_row_order(tmp_path: Path) -> None:
+    at = datetime(2023, 9, 1)
+    answers = [{"survey_id": i, "partner_id": "P0", "score": s, "event_at": at, "row_hash": i}
+               for i, s in (("s1", 2.0), ("s2", 9.0))]  # fmt: skip
+    for name, rows in (("a", answers), ("b", answers[::-1])):
+        tables = {"partners": [{"partner_id": "P0", "row_hash": "p"}], "surveys": rows}
+        paths = worlds.write(tmp_path / name, tables)
+        frames = build_features(paths, as_ofs=[AS_OF], settings=FeatureSettings(), views=["satisfaction"])
+        assert frames["satisfaction"]["survey_score_latest"].tolist() == [9.0]
