@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ import numpy as np
 from data.errors import NotEnoughEvidenceError
 from models.boosting import inputs_of, lightgbm_params
 from models.design import Design, grouped_folds
-from models.fitting import Choices, fit_terms
+from models.fitting import Fitted
 from models.scorecard import Scorecard
 from training.dataset import DAY, Dataset
 from training.evidence import Evidence, gather
 from training.params import Params
+from training.parts import Weights, fit_parts
 from training.splits import Split
 
 CHUNK = 25
@@ -186,14 +187,10 @@ def _bout(
     learn, judge = whole.design.take(learn_at), whole.design.take(judge_at)
     if min(_two_sided(learn), _two_sided(judge)) < 2:
         return None
-    base = fit_terms(
-        learn, whole.encoder, dataset.spec, scorecard=scorecard, params=Params().boost(1.0), seed=0,
-        choices=Choices(),
-    )  # fmt: skip
-    constants = np.array(base.levels)
-    near, far = (
-        d.log_exposure + base.terms.eta(d.matrix)[d.row] + constants[d.interval] for d in (learn, judge)
-    )
+    part = replace(whole, rows=whole.rows[learn_at], design=learn)
+    none = Weights()
+    base = fit_parts(part, dataset.spec, scorecard=scorecard, params=Params(rounds=0), seed=0, weights=none)
+    near, far = (_settled(base.weighted(none), d) for d in (learn, judge))
     train = _binned(whole, learn, near)
     return Bout(learn, judge, near, far, train, _binned(whole, judge, far, reference=train))
 
@@ -213,23 +210,26 @@ def _binned(whole: Evidence, design: Design, offset: Any, *, reference: Any = No
     return data.construct()
 
 
+def _settled(fitted: Fitted, design: Design) -> Any:
+    """(m,) eta of observations, exposure and constants included."""
+    eta = fitted.terms.eta(design.matrix)[design.row]
+    return design.log_exposure + eta + np.array(fitted.levels)[design.interval]
+
+
 def best_penalty(arena: Arena, dataset: Dataset, *, scorecard: Scorecard | None) -> float:
     """The ridge of the linear part with the least mean loss on the validation parts."""
     from models.glm import losses
 
-    weight = arena.evidence.weight
+    alone = Weights(linear=1.0)
     found = []
     for penalty in PENALTIES:
-        choices = Choices(penalty / weight, 0, 1.0, 0.0)
+        params = Params(rounds=0, linear_penalty=penalty)
         per_bout = []
         for bout in arena.bouts:
-            fitted = fit_terms(
-                bout.learn, arena.evidence.encoder, dataset.spec, scorecard=scorecard,
-                params=Params().boost(1.0), seed=0, choices=choices,
-            )  # fmt: skip
-            d = bout.judge
-            eta = d.log_exposure + fitted.terms.eta(d.matrix)[d.row] + np.array(fitted.levels)[d.interval]
-            per_bout.append(float(losses(d.family, d.y, eta).mean()))
+            part = replace(arena.evidence, design=bout.learn)
+            parts = fit_parts(part, dataset.spec, scorecard=scorecard, params=params, seed=0, weights=alone)
+            eta = _settled(parts.weighted(alone), bout.judge)
+            per_bout.append(float(losses(bout.judge.family, bout.judge.y, eta).mean()))
         found.append(float(np.mean(per_bout)))
     return PENALTIES[int(np.argmin(found))]
 

@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.assembly import bootstrap_spread, build_bundle, constants_of, unlabelled_bundle
+from models.assembly import build_bundle, constants_of, unlabelled_bundle
 from models.bundle import Bundle
 from models.calibration import Affine, fit_cloglog, fit_platt
-from models.fitting import Choices, Fitted, fit_terms
+from models.fitting import Choices, Fitted
 from models.glm import Likelihood, fit_glm
 from models.hazards import horizon_constants
 from models.scorecard import Scorecard
 from models.spread import Spread
-from training.crossfit import CrossFit, choose_prior, cross_fit
+from training.crossfit import Unseen, choose, out_of_fold
 from training.dataset import Dataset, Rows
 from training.evidence import Evidence, Stamp, gather, is_hazard
 from training.params import Params
+from training.parts import Weights, fit_parts, learn_spread
 from training.splits import Split
 
 Floats = NDArray[np.float64]
@@ -66,29 +67,24 @@ def fit(
     params = params or Params()
     scorecard = usable_scorecard(dataset, least_share=0.0 if scorecard_only else PRIOR_SHARE)
     learn = gather(dataset, split.train, known_by=split.train_known_by)
+    quick = replace(params, rounds=0) if scorecard_only else params
     if scorecard_only:
-        cross = cross_fit(
-            learn, dataset.spec, scorecard=scorecard, params=replace(params, rounds=1), seed=seed
+        unseen, weights = (
+            out_of_fold(learn, dataset.spec, scorecard=scorecard, params=quick, seed=seed),
+            Weights(),
         )
-        choices = Choices()
     else:
-        cross, scorecard = choose_prior(learn, dataset.spec, scorecard=scorecard, params=params, seed=seed)
-        choices = cross.choices
-    evidence = learn
+        unseen, scorecard = choose(learn, dataset.spec, scorecard=scorecard, params=params, seed=seed)
+        weights = unseen.weights
+    given: dict[str, Any] = {"scorecard": scorecard, "params": quick, "seed": seed}
+    evidence, fitted = learn, fit_parts(learn, dataset.spec, weights=weights, **given).weighted(weights)
     if split.cross_fit:
-        fitted = _fit(evidence, dataset, scorecard, params, seed, choices)
-        calibrator = _calibrate_out_of_fold(dataset, learn, cross, choices, fitted, split.refit_known_by)
+        calibrator = _calibrate_out_of_fold(dataset, learn, unseen, weights, fitted, split.refit_known_by)
     else:
-        first = _fit(learn, dataset, scorecard, params, seed, choices)
-        calibrator = _calibrate(dataset, learn, first, split.calibrate, split.refit_known_by)
+        calibrator = _calibrate(dataset, learn, fitted, split.calibrate, split.refit_known_by)
         evidence = gather(dataset, split.refit, known_by=split.refit_known_by)
-        fitted = _fit(evidence, dataset, scorecard, params, seed, choices)
-    interval = NO_SPREAD
-    if spread:
-        interval = bootstrap_spread(
-            fitted, evidence.design, evidence.encoder, dataset.spec, scorecard=scorecard,
-            params=params.boost(evidence.weight), seed=seed,
-        )  # fmt: skip
+        fitted = fit_parts(evidence, dataset.spec, weights=weights, **given).weighted(weights)
+    interval = learn_spread(fitted, evidence, dataset.spec, **given) if spread else NO_SPREAD
     return build_bundle(
         dataset.spec,
         fitted,
@@ -134,20 +130,6 @@ def usable_scorecard(dataset: Dataset, *, least_share: float = 0.0) -> Scorecard
     numbers = {f.name for f in dataset.spec.features if f.kind != "category"}
     covered = sum(c.weight for c in card.criteria if c.feature in numbers) / 100
     return card.restricted_to(numbers)[0] if covered >= max(least_share, 1e-9) else None
-
-
-def _fit(
-    evidence: Evidence,
-    dataset: Dataset,
-    scorecard: Scorecard | None,
-    params: Params,
-    seed: int,
-    choices: Choices,
-) -> Fitted:
-    return fit_terms(
-        evidence.design, evidence.encoder, dataset.spec, scorecard=scorecard,
-        params=params.boost(evidence.weight), seed=seed, choices=choices,
-    )  # fmt: skip
 
 
 def _constants(dataset: Dataset, fitted: Fitted, evidence: Evidence) -> dict[int, float]:
@@ -201,15 +183,14 @@ def _calibrate(
 def _calibrate_out_of_fold(
     dataset: Dataset,
     learn: Evidence,
-    cross: CrossFit,
-    choices: Choices,
+    unseen: Unseen,
+    weights: Weights,
     fitted: Fitted,
     known_by: Stamp | None,
 ) -> Affine:
     """From predictions for groups the parts had not seen."""
-    seen = outcomes_of(dataset, learn.rows[cross.picked], known_by=known_by)
-    parts = cross.parts @ [choices.linear_weight, choices.boosted_weight]
-    eta = (cross.prior + parts + fitted.terms.intercept)[seen.row]
+    seen = outcomes_of(dataset, unseen.rows, known_by=known_by)
+    eta = (unseen.eta(weights) + fitted.terms.intercept)[seen.row]
     return calibrator_of(dataset, eta, seen, _constants(dataset, fitted, learn))
 
 

@@ -33,7 +33,7 @@ class Params:
     def boost(self, weight: float) -> BoostParams:
         """Parameters of the trees, for rows of which each is `weight` of a row's news."""
         return BoostParams(
-            trees=self.rounds,
+            trees=max(self.rounds, 1),
             learning_rate=self.learning_rate,
             max_depth=self.max_depth,
             num_leaves=2**self.max_depth,

@@ -195,6 +195,12 @@ def _enough(dataset: Dataset, rows: Rows, least: float = MIN_ROWS) -> bool:
     return bool(y.sum() >= MIN_EVENTS and (1 - y).sum() >= MIN_EVENTS)
 
 
+def _long_enough(dataset: Dataset, rows: Rows) -> bool:
+    """Whether snapshots span a horizon: with less, an earlier origin judges the lack of history."""
+    as_of = dataset.as_of[rows]
+    return bool(as_of.max() - as_of.min() >= dataset.horizon_days * DAY)
+
+
 def _rolling(dataset: Dataset, origins: int) -> list[Split]:
     dates = _test_dates(dataset)
     labelled = _labelled(dataset)
@@ -203,7 +209,7 @@ def _rolling(dataset: Dataset, origins: int) -> list[Split]:
     while at is not None and len(found) < origins:
         test = np.flatnonzero(labelled & (dataset.as_of == at))
         split = _origin(dataset, test, at)
-        if not _enough(dataset, split.refit) and found:
+        if found and not (_enough(dataset, split.refit) and _long_enough(dataset, split.refit)):
             break
         found.append(split)
         earlier = dates[dates <= at - dataset.horizon_days * DAY]
