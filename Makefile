@@ -8,6 +8,8 @@ export DO_NOT_TRACK := true
 export BENTOML_DO_NOT_TRACK := True
 export UV_PYTHON_DOWNLOADS := never
 export OMP_NUM_THREADS := 1
+# Without cached bytecode every process compiles its libraries anew, which costs more than the work itself.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup demo test test-slow lint bench trust docs lock
 
@@ -16,7 +18,7 @@ setup: .venv/.installed ## install the locked versions into .venv (uv is bootstr
 .venv/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check "uv>=0.9"
-	$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
