@@ -19,6 +19,7 @@ from training.parts import Weights, constants, fit_parts
 Floats = NDArray[np.float64]
 FOLDS = 3
 FEWEST = 10  # entities with the rarer outcome; with fewer, nothing is learnt beside the scorecard
+FEWEST_FOR_TREES = 30  # a linear part can learn from a few; trees then learn noise
 LEAST_WEIGHT = 0.02
 PLENTY = 100  # entities with the rarer outcome from which the scorecard itself is put to the test
 MAX_ROWS = 15_000  # weights and calibration need no more
@@ -94,6 +95,8 @@ def weigh(design: Design, prior: Floats, parts: Floats, *, rarer: int, news: flo
     """
     if rarer < FEWEST:
         return Weights()
+    if rarer < FEWEST_FOR_TREES:
+        parts = parts * [1.0, 0.0]
     start = constants(design, prior)
     found = fit_weights(
         design.family, design.y, offset=design.log_exposure + prior[design.row] + start[design.interval],

@@ -75,7 +75,7 @@ def search(
     best = study.best_trial
     found = replace(Params(**best.params), rounds=best.user_attrs["rounds"])
     penalty = best_penalty(arena, dataset, scorecard=scorecard)
-    return Found(replace(found, linear_penalty=penalty), best.value, len(study.trials), arena.key)
+    return Found(replace(found, linear_penalty=penalty), best.value, finished(study), arena.key)
 
 
 def run_study(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -74,3 +76,50 @@ def undated(*, n=300, entities=100, seed=0, order=False, strength=1.0):
         {"row_id": np.arange(n), "horizon_days": 0, "y": y, "known_at": np.datetime64("NaT", "us")}
     )
     return Dataset(spec(horizons=()), frame, outcomes, None, 0, 0, source="snapshot")
+
+
+def hazard(*, partners=120, snapshots=30, seed=0):
+    """Constant hazards that grow with x0; horizons 30, 90 and 180 days, known after 30 more."""
+    rng = np.random.default_rng(seed)
+    horizons, lag = (30, 90, 180), 30
+    frames, outcomes, stacked = [], [], []
+    base = rng.normal(size=(partners, 3))
+    end = START + snapshots * 30 * DAY
+    for k in range(snapshots):
+        as_of = START + k * 30 * DAY
+        x = base + rng.normal(scale=0.5, size=base.shape)
+        days = rng.exponential(1 / (0.003 * np.exp(x[:, 0])))
+        ids = np.arange(partners) + k * partners
+        names = [f"p{i:04d}" for i in range(partners)]
+        frame = pd.DataFrame(x, columns=["x0", "x1", "x2"]).assign(row_id=ids, partner_id=names, group=names)
+        frames.append(frame.assign(as_of=as_of))
+        start = 0
+        for number, h in enumerate(horizons):
+            known = as_of + (h + lag) * DAY
+            if known <= end:
+                y = (days < h).astype(float)
+                outcomes.append(pd.DataFrame({"row_id": ids, "horizon_days": h, "y": y, "known_at": known}))
+                risk = days >= start
+                event = (days[risk] < h).astype(int)
+                exposure = np.maximum(np.minimum(days[risk], h) - start, 0.5)
+                parts = {"row_id": ids[risk], "interval": number, "exposure_days": exposure, "event": event}
+                stacked.append(pd.DataFrame({**parts, "known_at": known}))
+            start = h
+    outcome = pd.concat(outcomes).sort_values("row_id", ignore_index=True)
+    stack = pd.concat(stacked).sort_values("row_id", ignore_index=True)
+    made = spec(3, output="hazard", horizons=horizons)
+    return Dataset(made, pd.concat(frames, ignore_index=True), outcome, stack, 90, 120)
+
+
+def ordered(*, partners=120, snapshots=20, seed=0):
+    """A numeric label cut at 3 and 11 into three classes."""
+    rng = np.random.default_rng(seed)
+    data = dated(partners=partners, snapshots=snapshots, seed=seed)
+    x = data.frame["x0"].to_numpy()[data.outcomes["row_id"]]
+    amount = np.exp(1.6 + 1.1 * x + rng.normal(scale=0.4, size=x.size))
+    return replace(
+        data,
+        outcomes=data.outcomes.assign(y=amount),
+        bands=(3.0, 11.0),
+        spec=replace(data.spec, output="ordered"),
+    )
