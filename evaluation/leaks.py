@@ -57,20 +57,22 @@ def find_suspects(
         groups: (n,) entity codes: an entity is never on both sides of a fold.
         factors: Column → family; lags and windows of one thing are not held against each other.
         confirmed: Columns a person has cleared; still listed, but they block nothing.
-        built_here: Features were computed point in time from dated rows, where gaps ("never ordered") and
-            pure values are honest; only strength is judged then.
+        built_here: Features were computed point in time from dated rows, where one strong column (recency),
+            gaps ("never ordered") and pure values are honest; only what is near perfect is suspected then.
     """
     if min(y.sum(), (1 - y).sum()) < MIN_EVENTS:
         return ()
     fold = np.random.default_rng(0).integers(0, FOLDS, int(groups.max()) + 1)[groups]
     powers = [_power(str(c), frame[c], y, fold, (factors or {}).get(str(c), str(c))) for c in frame.columns]
     powers.sort(key=lambda p: (-p.explained, p.column))
-    why = _too_strong(powers) if built_here else _gaps_and_values(powers) | _too_strong(powers)
+    why = _near_perfect(powers)
+    if not built_here:
+        why = _gaps_and_values(powers) | _far_above(powers, why)
     listed = [p for p in powers if p.column in why]
     return tuple(Suspect(p.column, why[p.column], p.auc, p.column in confirmed) for p in listed)
 
 
-def _too_strong(powers: list[ColumnPower]) -> dict[str, str]:
+def _near_perfect(powers: list[ColumnPower]) -> dict[str, str]:
     found: dict[str, str] = {}
     for p in powers:
         if p.auc >= NEAR_PERFECT_AUC or p.explained >= NEAR_PERFECT_SHARE:
@@ -78,6 +80,12 @@ def _too_strong(powers: list[ColumnPower]) -> dict[str, str]:
                 f"alone it has AUC {p.auc:.3f} and explains {p.explained:.0%} of the outcome, "
                 "too good to be true."
             )
+    return found
+
+
+def _far_above(powers: list[ColumnPower], near_perfect: dict[str, str]) -> dict[str, str]:
+    """Those near perfect, and those with a gap below them."""
+    found = dict(near_perfect)
     for k, p in enumerate(powers):
         others = (q.explained for q in powers[k + 1 :] if q.factor != p.factor and q.column not in found)
         rest = max(others, default=0.0)
