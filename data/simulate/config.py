@@ -90,11 +90,11 @@ class AnalyticConfig:
     end: date = date(2026, 10, 31)
     signal: float = 1.0
     persistence_days: float = 60.0
-    hazard_daily: float = 0.0006
-    hazard_state: float = 0.9
+    hazard_daily: float = 0.0008
+    hazard_state: float = 0.95
     hazard_known: float = 1.4
-    won_daily: float = 0.11
-    registered_daily: float = 0.035
+    won_daily: float = 0.1
+    registered_daily: float = 0.06
     event_rate: float = 1.0
 
     @property

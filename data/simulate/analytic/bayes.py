@@ -3,7 +3,7 @@
 For every partner the probability of each state (on a grid) and of having left already is carried forward day
 by day, weighed by what was seen that day; then the chance of leaving within the horizon follows from the
 same dynamics. Nothing but the tables is used. Exact up to the grid; 41 points differ from 81 by less than
-0.002 in probability.
+0.0005 in probability.
 Source: the forward algorithm of hidden Markov models (Rabiner 1989), with an absorbing state.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from data.simulate.analytic.model import daily_hazard, daily_rates, emissions, known_risk, persistence
 from data.simulate.config import AnalyticConfig
@@ -58,11 +59,13 @@ def bayes_score(
     grid = np.linspace(-WIDTH, WIDTH, points)
     partners = world.tables["partners"].sort_values("partner_id", ignore_index=True)
     stops = sorted({(a - world.start).days for a in as_ofs})
+    rows = _rows(world, partners["partner_id"])
     parts = []
-    for low in range(0, len(partners), BLOCK):
-        some = partners.iloc[low : low + BLOCK]
-        block = _observe(world, some, grid, days=stops[-1])
-        parts.extend(_score(config, block, some["partner_id"].to_numpy(), grid, stops, sorted(horizons)))
+    with threadpool_limits(1):  # small products: a second BLAS thread only spins
+        for low in range(0, len(partners), BLOCK):
+            some = partners.iloc[low : low + BLOCK]
+            block = _observe(config, some, rows, grid, low=low, days=stops[-1])
+            parts.extend(_score(config, block, some["partner_id"].to_numpy(), grid, stops, sorted(horizons)))
     scores = pd.concat(parts, ignore_index=True)
     scores["as_of"] = np.datetime64(world.start, "us") + scores.pop("day").to_numpy().astype("timedelta64[D]")
     scores = scores[["partner_id", "as_of", "horizon_days", "probability"]]
@@ -73,27 +76,51 @@ def transition(config: AnalyticConfig, grid: Floats) -> Floats:
     """States × states: probability of tomorrow's cell given today's point."""
     rho = persistence(config)
     edges = np.concatenate([[-np.inf], (grid[1:] + grid[:-1]) / 2, [np.inf]])
-    z = (edges[None, :] - rho * grid[:, None]) / np.sqrt(1 - rho**2)
+    rounding = (grid[1] - grid[0]) ** 2 / 12  # what the grid itself adds to the variance (Sheppard)
+    z = (edges[None, :] - rho * grid[:, None]) / np.sqrt(1 - rho**2 - rounding)
     return np.diff(ndtr(z), axis=1)
 
 
-def _observe(world: World, partners: pd.DataFrame, grid: Floats, *, days: int) -> _Block:
-    config: AnalyticConfig = world.config
-    firms = _firms(partners)
-    rates = daily_rates(config, grid[None, :], firms.size[:, None])
-    ids = pd.Index(partners["partner_id"])
-    pull, seen = np.zeros((len(ids), days)), np.zeros((len(ids), days), dtype=bool)
+@dataclass(frozen=True)
+class _Seen:
+    """All rows, sorted by partner: what the filter reads of them."""
+
+    row: Ints
+    day: Ints
+    loading: Floats
+
+
+def _rows(world: World, ids: Any) -> _Seen:
+    parts = []
+    loadings = {e.kind: e.loading for e in emissions(world.config)}
     for table, column in (("events", "event_type"), ("deals", "status")):
         frame = world.tables[table]
-        row = ids.get_indexer(frame["partner_id"])
+        row = pd.Index(ids).get_indexer(frame["partner_id"])
         day = ((frame["event_at"] - pd.Timestamp(world.start)) // pd.Timedelta(days=1)).to_numpy()
-        loading = frame[column].map({e.kind: e.loading for e in emissions(config)}).to_numpy()
-        use = (row >= 0) & (day < days)
-        np.add.at(pull, (row[use], day[use]), loading[use])
-        seen[row[use], day[use]] = True
-    signed = (partners["signed_at"] - pd.Timestamp(world.start)) // pd.Timedelta(days=1)
-    hazard = daily_hazard(config, grid[None, :], known_risk(firms)[:, None])
-    return _Block(signed.to_numpy(), np.exp(-np.sum(rates, axis=0)), hazard, pull, seen)
+        parts.append((row, day, frame[column].map(loadings).to_numpy(np.float64)))
+    row, day, loading = (np.concatenate(p) for p in zip(*parts, strict=True))
+    order = np.argsort(row, kind="stable")
+    return _Seen(row[order], day[order], loading[order])
+
+
+def _observe(
+    config: AnalyticConfig, partners: pd.DataFrame, rows: _Seen, grid: Floats, *, low: int, days: int
+) -> _Block:
+    firms = _firms(partners)
+    rates = daily_rates(config, grid[None, :], firms.size[:, None])
+    begin, end = np.searchsorted(rows.row, (low, low + len(partners)))
+    use = np.arange(begin, end)[rows.day[begin:end] < days]
+    cell = (rows.row[use] - low) * days + rows.day[use]
+    pull = np.bincount(cell, weights=rows.loading[use], minlength=len(partners) * days)
+    seen = np.bincount(cell, minlength=len(partners) * days) > 0
+    signed = (partners["signed_at"] - pd.Timestamp(config.start)) // pd.Timedelta(days=1)
+    return _Block(
+        signed_day=signed.to_numpy(),
+        emission_free=np.exp(-np.sum(rates, axis=0)),
+        hazard=daily_hazard(config, grid[None, :], known_risk(firms)[:, None]),
+        pull=pull.reshape(len(partners), days),
+        seen=seen.reshape(len(partners), days),
+    )
 
 
 def _firms(partners: pd.DataFrame) -> Firms:

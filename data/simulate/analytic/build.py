@@ -86,7 +86,8 @@ def _deals(config: AnalyticConfig, rows: Rows) -> pd.DataFrame:
         {
             "deal_id": labels("D", number, width=10), "partner_id": labels("P", entity), "status": status,
             "product": np.array(("core", "plus"), dtype=object)[number % 2], "amount_usd": amount,
-            "margin_usd": np.where(won, np.round(0.2 * amount, 2), np.nan), "event_at": when, "known_at": when,
+            "margin_usd": np.where(won, np.round(0.2 * amount, 2), np.nan),
+            "event_at": when, "known_at": when,
         },
     )  # fmt: skip
 

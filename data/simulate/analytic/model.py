@@ -1,8 +1,8 @@
 """The dynamics of the analytic world: AR(1) engagement, Poisson signals, a hazard of state and firm.
 
-Simple enough that the best possible score can be computed (`data.simulate.analytic.bayes`), and close enough to the
-product's features that windowed counts are nearly sufficient: all signals load on one state, habits differ
-between partners only through their known size, and everything is known when it happens.
+Simple enough that the best possible score can be computed (`data.simulate.analytic.bayes`), and close enough
+to the product's features that windowed counts are nearly sufficient: all signals load on one state, habits
+differ between partners only through their known size, and everything is known when it happens.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ class Emission:
     kind: str
     daily: float
     loading: float
-    scale: float = 0.35
+    scale: float = 0.3
 
 
 EVENTS = (
-    Emission("portal_login", 0.13, 0.75),
-    Emission("content_download", 0.04, 0.70),
-    Emission("email_open", 0.045, 0.45),
-    Emission("meeting", 0.012, 0.55),
-    Emission("training_completed", 0.018, 0.70),
-    Emission("ticket_opened", 0.010, 0.0),
+    Emission("portal_login", 0.13, 0.70),
+    Emission("content_download", 0.02, 0.60, 0.1),
+    Emission("email_open", 0.03, 0.10, 0.1),
+    Emission("meeting", 0.01, 0.50, 0.1),
+    Emission("training_completed", 0.04, 0.70),
+    Emission("ticket_opened", 0.012, 0.0, 0.0),
 )
 SOURCES = {"email_open": "mail", "meeting": "crm", "training_completed": "lms", "ticket_opened": "support"}
 
@@ -48,7 +48,7 @@ def emissions(config: AnalyticConfig) -> tuple[Emission, ...]:
     """
     scaled = tuple(Emission(e.kind, e.daily * config.event_rate, e.loading, e.scale) for e in EVENTS)
     deals = (
-        Emission("registered", config.registered_daily, 0.55),
+        Emission("registered", config.registered_daily, 0.75),
         Emission("won", config.won_daily, 0.15 if config.signal else 0.0, 0.1 if config.signal else 0.0),
     )
     return tuple(Emission(e.kind, e.daily, e.loading * config.signal, e.scale) for e in (*scaled, *deals))
@@ -62,7 +62,7 @@ def daily_rates(config: AnalyticConfig, state: Floats, size: Floats) -> list[Flo
 def known_risk(firms: Firms) -> Floats:
     """Log hazard from what is known about the firm."""
     size = np.clip(firms.size, -2, 3)
-    return TYPE_EFFECT[firms.kind] + INDUSTRY_EFFECT[firms.industry] - 0.25 * size - 0.2 * firms.services
+    return TYPE_EFFECT[firms.kind] + INDUSTRY_EFFECT[firms.industry] - 0.4 * size - 0.3 * firms.services
 
 
 def daily_hazard(config: AnalyticConfig, state: Floats, known: Floats) -> Floats:
