@@ -16,7 +16,6 @@ from features.source import Source
 from features.versions import spans_of_large
 
 DAY_KEY = ("partner_id", "event_day", "known_day", "gone_day")
-ITEM_KEY = ("partner_id", "item", "event_day", "known_day", "gone_day")
 THOUSANDTHS = 1000.0
 
 
@@ -61,7 +60,7 @@ def _event_days(rows: Any, settings: FeatureSettings) -> Any:
 def _event_users(rows: Any, settings: FeatureSettings) -> Any:
     del settings
     rows = rows.filter(rows.user_id.notnull(), rows.quantity.fill_null(1.0) > 0)
-    return rows.select(*(c for c in DAY_KEY), item=rows.user_id).select(list(ITEM_KEY)).distinct()
+    return _items(rows, rows.user_id)
 
 
 def is_won(rows: Any) -> Any:
@@ -90,7 +89,13 @@ def _deal_days(rows: Any, settings: FeatureSettings) -> Any:
 def _deal_products(rows: Any, settings: FeatureSettings) -> Any:
     del settings
     rows = rows.filter(is_won(rows), rows["product"].notnull())
-    return rows.select(*DAY_KEY, item=rows["product"]).select(list(ITEM_KEY)).distinct()
+    return _items(rows, rows["product"])
+
+
+def _items(rows: Any, item: Any) -> Any:
+    """Each item of a day once for each end: spans with the same end are one, from the earliest start."""
+    rows = rows.select(*DAY_KEY, item=item)
+    return rows.group_by("partner_id", "item", "event_day", "gone_day").agg(known_day=rows.known_day.min())
 
 
 EVENT_DAYS = BucketKind("event_days", "events", _event_days)

@@ -38,9 +38,11 @@ class Inputs:
         return self.buckets.get(name)
 
     def counted(self, name: str) -> Any:
-        """The rows of a bucket that count at some date, worked out once."""
+        """The rows of a bucket that count at some date; those of days are read often, so they are kept."""
         if name not in self._counted:
-            self._counted[name] = self.source.keep(f"counted_{name}", counted(self.buckets[name], self.grid))
+            rows = counted(self.buckets[name], self.grid)
+            once = name.endswith("_days")
+            self._counted[name] = self.source.keep(f"counted_{name}", rows) if once else rows
         return self._counted[name]
 
     def joined(self, *parts: Any, once: tuple[Any, ...] = ()) -> Any:
