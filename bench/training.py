@@ -20,7 +20,7 @@ from training.splits import rolling_origin
 from training.tune import finished, run_study
 
 GOAL = 1.1
-TRIALS, PARTNERS, SNAPSHOTS, FEATURES, REPEATS = 12, 1_000, 24, 30, 3
+TRIALS, PARTNERS, SNAPSHOTS, FEATURES, REPEATS = 12, 2_000, 24, 30, 3
 
 
 def main(argv: Sequence[str] = ()) -> None:
@@ -34,7 +34,8 @@ def main(argv: Sequence[str] = ()) -> None:
             start = time.process_time()
             study = run_study(arena, trials=TRIALS, seed=1, storage=Path(folder) / "optuna.db")
             searched.append(time.process_time() - start)
-        points = [(t.params, max(t.intermediate_values)) for t in study.trials if t.intermediate_values]
+        points = [(t.params, t.user_attrs.get("grown") or t.last_step) for t in study.trials]
+        points = [(values, rounds) for values, rounds in points if rounds]
         start = time.process_time()
         plain_loop(arena, points)
         looped.append(time.process_time() - start)

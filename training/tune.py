@@ -15,6 +15,7 @@ from training.params import Params
 from training.splits import Split
 
 Progress = Callable[[str, float], None]
+REPORT_EVERY = 100  # rounds; a report costs a commit to the study's file
 LITTLE = 100  # entities with the rarer outcome; below, only a few careful points are tried
 CAREFUL = (
     Params(),
@@ -110,7 +111,7 @@ def _study(arena: Arena, storage: Path | None, seed: int) -> Any:
         storage=None if storage is None else f"sqlite:///{storage.resolve()}",
         load_if_exists=True,
         direction="minimize",
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2 * CHUNK),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=REPORT_EVERY - 1),
     )
     # A resumed search draws new points, and the same ones whenever it is resumed from there.
     study.sampler = optuna.samplers.TPESampler(seed=seed + finished(study))
@@ -122,19 +123,25 @@ def _study(arena: Arena, storage: Path | None, seed: int) -> Any:
 
 def _objective(trial: Any, arena: Arena) -> float:
     race = arena.race(_suggest(trial))
-    best, since = float("inf"), 0
+    best, since, rounds = float("inf"), 0, CHUNK
     while race.rounds < MOST_ROUNDS and since < PATIENCE:
         loss = race.advance()
         since = 0 if loss < best else since + 1
         if loss < best:
             best = loss
-            trial.set_user_attr("rounds", race.rounds)
-        trial.report(loss, race.rounds)
-        if trial.should_prune():
+            rounds = race.rounds
+        if race.rounds % REPORT_EVERY == 0 and _hopeless(trial, loss, race.rounds):
             import optuna
 
             raise optuna.TrialPruned
+    trial.set_user_attr("rounds", rounds)
+    trial.set_user_attr("grown", race.rounds)
     return best
+
+
+def _hopeless(trial: Any, loss: float, rounds: int) -> bool:
+    trial.report(loss, rounds)
+    return bool(trial.should_prune())
 
 
 def _suggest(trial: Any) -> Params:
