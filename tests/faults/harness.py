@@ -18,6 +18,7 @@ import importlib
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -49,6 +50,11 @@ class Row:
     def passed(self) -> bool:
         """Something was tried, nothing failed, and the planted defect was found."""
         return self.tried > 0 and self.failed == 0 and self.planted_found
+
+
+def judged(tried: int, faults: Sequence[str], figure: str) -> Outcome:
+    """The outcome of a case: its figure, or the first fault where there is one."""
+    return Outcome(tried, len(faults), faults[0][:300] if faults else figure)
 
 
 def case_ids() -> list[str]:
