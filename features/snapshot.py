@@ -64,6 +64,7 @@ def build_and_save(
     lake: Any,
     as_ofs: Sequence[date],
     settings: FeatureSettings,
+    views: Sequence[str] | None = None,
     threads: int = 2,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> BuildReport:
@@ -74,6 +75,7 @@ def build_and_save(
         lake: `data.lake.Lake`.
         as_ofs: Dates; snapshots of other dates are left alone.
         settings: Feature settings.
+        views: View names; None: all.
         threads: DuckDB threads.
         progress: Called with (view, views done, views in all).
 
@@ -81,19 +83,19 @@ def build_and_save(
         MissingDataError: There is no partners table.
     """
     tables = lake_paths(lake)
-    dates = sorted(set(as_ofs))
+    dates, names = sorted(set(as_ofs)), [view(n).name for n in (views or VIEWS)]
     built: dict[str, tuple[date, ...]] = {}
     with open_source(tables, threads=threads) as source:
         require_partners(source)
-        for done, name in enumerate(VIEWS):
+        for done, name in enumerate(names):
             if progress:
-                progress(name, done, len(VIEWS))
+                progress(name, done, len(names))
             built[name] = _build_stale(root, name, source, dates=dates, settings=settings)
         if any(built.values()) or not feeds_path(root).is_file():
             save_feed_states(feeds_path(root), states_of(source, as_ofs=dates))
         if progress:
-            progress("", len(VIEWS), len(VIEWS))
-    return BuildReport(built, len(dates) * len(VIEWS) - sum(map(len, built.values())))
+            progress("", len(names), len(names))
+    return BuildReport(built, len(dates) * len(names) - sum(map(len, built.values())))
 
 
 def _build_stale(
