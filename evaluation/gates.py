@@ -74,7 +74,13 @@ def _beats_reference(report: Report) -> Iterator[Refusal]:
 
 def _signal(report: Report) -> Iterator[Refusal]:
     auc = report.metrics.get("auc", NAN)
-    if not (math.isfinite(auc.value) and math.isfinite(auc.low) and auc.low > 0.5):
+    if not auc.finite:
+        yield Refusal(
+            "PI-G003",
+            "refused: not enough evidence. The AUC or its interval cannot be computed: too few entities had "
+            "the outcome, or all of them did.",
+        )
+    elif not auc.low > 0.5:
         yield Refusal(
             "PI-G003",
             f"refused: no signal. The AUC {_shown(auc.value)} has the interval "

@@ -20,7 +20,7 @@ from evaluation.resampling import Floats
 
 NEAR_PERFECT_AUC = 0.97
 NEAR_PERFECT_SHARE = 0.5  # of the outcome's deviance explained by the one column
-FAR_AUC, FAR_SHARE, FAR_RATIO = 0.78, 0.25, 1.5
+FAR = ((0.78, 0.25, 1.5), (0.72, 0.12, 5.0))  # AUC, share explained, times the next: strong, or very lonely
 GAPS_AUC = 0.67
 PURE_RATE, PURE_COVER = 0.95, 0.15
 MIN_EVENTS = 20
@@ -89,7 +89,7 @@ def _far_above(powers: list[ColumnPower], near_perfect: dict[str, str]) -> dict[
     for k, p in enumerate(powers):
         others = (q.explained for q in powers[k + 1 :] if q.factor != p.factor and q.column not in found)
         rest = max(others, default=0.0)
-        far = p.auc >= FAR_AUC and p.explained >= FAR_SHARE and p.explained >= FAR_RATIO * rest
+        far = any(p.auc >= a and p.explained >= e and p.explained >= r * rest for a, e, r in FAR)
         if far and p.column not in found and len(powers) > 2:
             for q in powers[: k + 1]:
                 found.setdefault(
