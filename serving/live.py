@@ -10,7 +10,7 @@ from typing import Any
 
 from data.errors import MissingDataError, NotFoundError
 
-
+FEEDS = ("feast/materialised.json", "features/feeds.parquet")
 WATCHED = (
     "feast/materialised.json",
     "feast/online.db",
@@ -74,6 +74,7 @@ class LiveFeatures:
 
     def __init__(self, workspace: Path, config: Mapping[str, Any], *, clock: Callable[[], datetime]) -> None:
         self._workspace, self._config, self._clock = workspace, config, clock
+        self._feeds: tuple[object, Any] | None = None
 
     @cached_property
     def _store(self) -> Any:
@@ -94,14 +95,25 @@ class LiveFeatures:
         if not (feast / "materialised.json").is_file():
             return ""
         now = self._clock()
-        # Whether a feed has gone silent depends on the day.
-        marks: list[object] = [now.date()]
+        marks: list[object] = [self._silent(now)]
         if self._store.settings.online.type == "sqlite":
             if not (feast / "online.db").is_file():
                 raise MissingDataError("The online store is gone.", next_step="Run `partnerintel features`.")
         else:
             marks.append(now.replace(second=0, microsecond=0))
         return str([*marks, *(_mark(self._workspace / name) for name in WATCHED)])
+
+    def _silent(self, now: datetime) -> list[str]:
+        """Views whose feed is silent by now: that changes with time alone, and to the second."""
+        from features.freshness import read_feed_states, stale_views
+        from features.layout import feeds_path
+
+        marks = tuple(_mark(self._workspace / name) for name in FEEDS)
+        if self._feeds is None or self._feeds[0] != marks:
+            newest = self._store.materialised()
+            path = feeds_path(self._workspace / "features")
+            self._feeds = (marks, read_feed_states(path, as_of=newest[0] if newest else None))
+        return sorted(stale_views(self._feeds[1], as_of=now, settings=self._store.settings))
 
     def load(self) -> Any:
         """The newest features of every partner."""
