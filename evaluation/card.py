@@ -86,7 +86,8 @@ def interval(estimate: Estimate | None) -> str:
     """The interval of an estimate, or ''."""
     if estimate is None or not math.isfinite(estimate.low) or not math.isfinite(estimate.high):
         return ""
-    return f"{estimate.low:.3f} to {estimate.high:.3f}"
+    between = " to " if estimate.low < 0 else "–"
+    return f"{estimate.low:.3f}{between}{estimate.high:.3f}"
 
 
 def share(value: float | None) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from evaluation.report import ReliabilityBin, Rung
 
 LADDER_WIDTH, ROW_HEIGHT, LADDER_LEFT, LADDER_RIGHT = 680, 34, 150, 70
-SQUARE, MARGIN = 340, 44
+SQUARE, MARGIN = 360, 56
 
 
 @dataclass(frozen=True)

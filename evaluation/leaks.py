@@ -20,7 +20,9 @@ from evaluation.resampling import Floats
 
 NEAR_PERFECT_AUC = 0.97
 NEAR_PERFECT_SHARE = 0.5  # of the outcome's deviance explained by the one column
-FAR = ((0.78, 0.25, 1.5), (0.72, 0.12, 5.0))  # AUC, share explained, times the next: strong, or very lonely
+FAR = ((0.78, 0.25, 1.5, 2), (0.72, 0.12, 5.0, 5))
+"""Far above the rest: AUC, share explained, times the next column's, least number of other columns; either
+strong, or very lonely among many."""
 GAPS_AUC = 0.67
 PURE_RATE, PURE_COVER = 0.95, 0.15
 MIN_EVENTS = 20
@@ -87,10 +89,10 @@ def _far_above(powers: list[ColumnPower], near_perfect: dict[str, str]) -> dict[
     """Those near perfect, and those with a gap below them."""
     found = dict(near_perfect)
     for k, p in enumerate(powers):
-        others = (q.explained for q in powers[k + 1 :] if q.factor != p.factor and q.column not in found)
+        others = [q.explained for q in powers[k + 1 :] if q.factor != p.factor and q.column not in found]
         rest = max(others, default=0.0)
-        far = any(p.auc >= a and p.explained >= e and p.explained >= r * rest for a, e, r in FAR)
-        if far and p.column not in found and len(powers) > 2:
+        far = any(p.auc >= a and p.explained >= max(e, r * rest) and len(others) >= n for a, e, r, n in FAR)
+        if far and p.column not in found:
             for q in powers[: k + 1]:
                 found.setdefault(
                     q.column,

@@ -140,10 +140,13 @@ def _by_row(labels: Any, frame: Any) -> Any:
 
 def _about(settings: ChurnSettings, horizon: int, as_ofs: Sequence[date]) -> tuple[tuple[str, str], ...]:
     activities = " or ".join(settings.value_activities)
+    length = (
+        "the partner's own unusual length" if settings.silence == "adaptive" else f"{settings.silence} days"
+    )
     silence = (
         f"no {activities} within {horizon} days"
         if settings.label == "silence"
-        else f"last {activities} before a silence of {settings.silence} days, or the end of the agreement, "
+        else f"last {activities} before a silence of {length}, or the end of the agreement, "
         f"within {horizon} days"
     )
     return (
