@@ -1,6 +1,7 @@
 """Worlds whose truth is known: most of what is possible is captured, every planted trouble refused."""
 
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -21,9 +22,11 @@ pytestmark = pytest.mark.slow
 SETTINGS = EvaluationSettings(replicates=100, origins=1, simulated=True)
 
 
+@pytest.mark.timeout(900)
 def test_most_of_what_is_possible_is_captured_with_20000_partners(tmp_path):
-    world = simulate("analytic", partners=20_000)
-    data = simulated_dataset(world, tmp_path, every_days=120, first_after_days=365)
+    # Two years instead of three and a half: reading six million rows is not what is judged here.
+    world = simulate("analytic", partners=20_000, start=date(2024, 9, 1))
+    data = simulated_dataset(world, tmp_path, every_days=90, first_after_days=120)
     split = rolling_origin(data, origins=1)[0]
     report = run_backtest(data, settings=SETTINGS, ceiling=best_possible(world, data, split.test)).report
     print({r.name: round(r.metrics["auc"].value, 4) for r in report.ladder if r.metrics}, report.headline)
