@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from evaluation.metrics import BINARY_METRICS
+from evaluation.ordered import ORDERED_METRICS
 from evaluation.report import Refusal, Report
 from evaluation.resampling import Estimate
 from evaluation.settings import EvaluationSettings
@@ -51,9 +53,11 @@ def _shown(value: float) -> str:
 
 
 def _finite(report: Report) -> Iterator[Refusal]:
-    missing = [k for k, e in report.metrics.items() if not math.isfinite(e.value)]
-    if missing or not report.metrics:
-        names = ", ".join(missing) or "none was measured"
+    wanted = ORDERED_METRICS if report.ordered else BINARY_METRICS
+    every = dict.fromkeys((*wanted, *report.metrics))
+    missing = [k for k in every if not math.isfinite(report.metrics.get(k, NAN).value)]
+    if missing:
+        names = ", ".join(missing) if report.metrics else "none was measured"
         yield Refusal("PI-G001", f"refused: metrics that are not finite numbers: {names}.")
 
 
