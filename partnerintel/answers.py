@@ -1,29 +1,39 @@
-"""Answers on the command line: score a file or every partner, explain one, replay a decision."""
+"""Answers about one entity on the command line: explain a score, replay a decision.
+
+Both go through the use cases of the service, so that they are the same answers, on the same record.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data.errors import InputError, NotFoundError
-from data.mapping import SnapshotMapping
-from partnerintel.console import Tick
+from partnerintel.datasets import check_model, snapshot_of
+from partnerintel.rows import Rows, rows_to_score
+from partnerintel.scoring import champion_bundle
 from partnerintel.settings import Project
 
-CHUNK_ROWS = 5_000
-REASONS_SHOWN = 3
+if TYPE_CHECKING:
+    from serving.auth import Identity
+    from serving.scoring import Scoring
+
 ADMIN_OWNER = "command line"
 
 
 @contextmanager
 def _served(project: Project, now: datetime) -> Iterator[Any]:
     """One worker of the service, in this process, without a network."""
+    from serving.logs import EventLog
     from serving.runtime import open_runtime, real_edges
 
-    runtime = open_runtime(project.workspace.root, edges=real_edges(clock=lambda: now))
+    edges = real_edges(clock=lambda: now)
+    # The events of a service that lives for one answer are of no interest to anyone.
+    quiet = EventLog(clock=edges.clock, stream=io.StringIO())
+    runtime = open_runtime(project.workspace.root, edges=edges, log=quiet)
     try:
         runtime.resident.refresh()
         yield runtime
@@ -31,22 +41,84 @@ def _served(project: Project, now: datetime) -> Iterator[Any]:
         runtime.stop()
 
 
-def explain_entity(project: Project, entity: str, *, model: str, now: datetime) -> dict[str, Any]:
-    """Score of one partner as the service answers it, recorded as a decision.
+def _admin() -> Identity:
+    from serving.auth import Identity
+
+    return Identity(key_id="", owner=ADMIN_OWNER, role="admin")
+
+
+def explain_entity(project: Project, entity: str, *, model: str, now: datetime) -> Mapping[str, Any]:
+    """Scores of one entity with reasons that add up, recorded as a decision.
+
+    Returns:
+        Horizon in days as text (`0`: the model has none) to the score as the API shapes it.
 
     Raises:
-        NotFoundError: No such partner.
-        InputError: The model does not score partners by identifier.
+        NotFoundError: No such model or entity, or no champion.
     """
-    from serving.auth import Identity
+    check_model(project, model)
+    bundle, _ = champion_bundle(project, model)
+    of_partners = snapshot_of(project, model) is None and model == "churn"
+    row = None if of_partners else _row(project, entity, model=model, bundle=bundle)
+    with _served(project, now) as runtime:
+        scoring: Scoring = runtime.use_cases.scoring
+        return _of_partner(scoring, entity) if row is None else _of_row(scoring, model, row)
+
+
+def _of_partner(scoring: Scoring, entity: str) -> Mapping[str, Any]:
     from serving.scoring import Wish
 
-    if model != "churn":
-        raise InputError(f"Model {model!r} does not score known partners.", allowed="churn")
-    admin = Identity(key_id="", owner=ADMIN_OWNER, role="admin")
-    with _served(project, now) as runtime:
-        found: dict[str, Any] = runtime.use_cases.scoring.churn_of_partner(entity, Wish(), identity=admin)
-    return found
+    try:
+        found = scoring.churn_of_partner(entity, Wish(), identity=_admin())
+    except NotFoundError:
+        raise NotFoundError(
+            f"There is no partner {entity!r}.",
+            next_step="`partnerintel score churn -o scores.csv` lists all partners.",
+        ) from None
+    scores: Mapping[str, Any] = found["churn_probability"]
+    return scores
+
+
+def _of_row(scoring: Scoring, model: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    from serving.scoring import Wish
+
+    answer = scoring.rows_of_model(model, [row], Wish(), identity=_admin())
+    if not answer["results"]:
+        faults = "; ".join(f"{e['pointer']} {e['detail']}" for e in answer["errors"][0]["errors"])
+        raise InputError(f"The row cannot be scored: {faults}.")
+    scores: Mapping[str, Any] = answer["results"][0]["scores"]
+    return scores
+
+
+def _row(project: Project, entity: str, *, model: str, bundle: Any) -> dict[str, Any]:
+    """The newest ready-made row of an entity, as the API takes it; several identifiers joined by a slash."""
+    rows = rows_to_score(project, model, bundle, source=None)
+    entity_id = list(bundle.spec.entity_id)
+    names = rows.keys[entity_id].astype(str).agg("/".join, axis=1)
+    at = (names == entity).to_numpy().nonzero()[0][:1]
+    if not len(at):
+        raise NotFoundError(
+            f"Model {model!r} has no {'/'.join(entity_id)} {entity!r}.",
+            allowed=", ".join([*names.head(3), "…"]),
+        )
+    values = {f.name: _plain(rows.features[f.name].iloc[at[0]], f.kind) for f in bundle.spec.features}
+    return {
+        **rows.keys[entity_id].iloc[at[0]].astype(str),
+        **_moment(rows, at[0], entity_id),
+        "features": values,
+    }
+
+
+def _plain(value: Any, kind: str) -> float | str | bool | None:
+    if value is None or value != value:
+        return None
+    return str(value) if kind == "category" else bool(value) if kind == "flag" else float(value)
+
+
+def _moment(rows: Rows, at: int, entity_id: list[str]) -> dict[str, str]:
+    """Day the row describes, when it has one."""
+    dated = [c for c in rows.keys.columns if c not in entity_id]
+    return {"as_of": f"{rows.keys[dated[0]].iloc[at]:%Y-%m-%d}"} if dated else {}
 
 
 def replay_decision(project: Project, decision_id: str, *, now: datetime) -> dict[str, Any]:
@@ -55,110 +127,12 @@ def replay_decision(project: Project, decision_id: str, *, now: datetime) -> dic
     Raises:
         NotFoundError: No such decision.
     """
-    from serving.auth import Identity
-
-    admin = Identity(key_id="", owner=ADMIN_OWNER, role="admin")
     with _served(project, now) as runtime:
-        found: dict[str, Any] = runtime.use_cases.replay.show(decision_id, identity=admin)
+        try:
+            found: dict[str, Any] = runtime.use_cases.replay.show(decision_id, identity=_admin())
+        except NotFoundError:
+            raise NotFoundError(
+                f"There is no decision {decision_id!r}.",
+                next_step="`partnerintel explain` and every answer of the API print theirs.",
+            ) from None
     return found
-
-
-def score_file(project: Project, model: str, *, source: Path | None, output: Path, tick: Tick) -> int:
-    """Score rows of a file, or every partner, into a CSV or Parquet file; returns the number of rows.
-
-    The output is written beside its name and renamed when it is whole.
-
-    Raises:
-        NotFoundError: The model has no champion.
-        InputError: The output is neither CSV nor Parquet.
-    """
-    import pandas as pd
-
-    if output.suffix not in (".csv", ".parquet"):
-        raise InputError(f"Cannot write {output.name}.", allowed="a name that ends in .csv or .parquet")
-    bundle, version = champion_bundle(project, model)
-    keys, rows = resident_rows(project) if source is None else _rows_of(project, model, source)
-    parts = []
-    for start in range(0, len(rows), CHUNK_ROWS):
-        stop = min(start + CHUNK_ROWS, len(rows))
-        parts.append(_scored(bundle, keys.iloc[start:stop], rows.iloc[start:stop], version))
-        tick(f"{stop:,} rows", stop / len(rows))
-    frame = pd.concat(parts, ignore_index=True) if parts else keys
-    scratch = output.with_name(f".{output.name}.tmp")
-    frame.to_csv(scratch, index=False) if output.suffix == ".csv" else frame.to_parquet(scratch, index=False)
-    scratch.replace(output)
-    return len(frame)
-
-
-def champion_bundle(project: Project, model: str) -> tuple[Any, int]:
-    """The verified champion and its version.
-
-    Raises:
-        NotFoundError: There is none.
-    """
-    from models.bundle import load_bundle
-    from models.registry import Registry, RegistrySettings
-
-    registry = Registry(RegistrySettings(root=project.workspace.root))
-    champion = registry.champion(model)
-    if champion is None:
-        raise NotFoundError(
-            f"Model {model!r} has no champion.",
-            allowed=", ".join(registry.models()) or "none is registered yet",
-            next_step=f"Run `partnerintel train {model}` and `partnerintel promote {model}`.",
-        )
-    folder = registry.fetch(model, champion.version)
-    return load_bundle(folder, expected=champion.manifest_sha256), champion.version
-
-
-def resident_rows(project: Project) -> tuple[Any, Any]:
-    """Identifiers with the time of their features, and the newest features, of every partner."""
-    import pandas as pd
-
-    from features.matrix import load_matrix
-    from features.store import FeatureStore
-
-    matrix = load_matrix(FeatureStore(project.features, project.workspace.root))
-    keys = pd.DataFrame({"partner_id": matrix.partner_ids, "features_as_of": matrix.features_as_of})
-    return keys, matrix.frame.reset_index(drop=True)
-
-
-def _rows_of(project: Project, model: str, source: Path) -> tuple[Any, Any]:
-    """Entity columns and features of a file, read as the model's snapshots are."""
-    from data.snapshots import read_snapshot
-    from features.panel import build_panel
-
-    mapping = next((s for s in project.data.snapshots if s.model == model), None)
-    authored = mapping or SnapshotMapping(model=model, path="-", entity_id=("partner_id",))
-    wanted = authored.model_copy(update={"path": str(source.resolve()), "query": None, "source": None})
-    snapshot = read_snapshot(wanted, base=project.workspace.root, labelled=False)
-    rows = build_panel(
-        snapshot.frame, entity_id=snapshot.entity_id, as_of=snapshot.as_of, lags=authored.lags
-    ).reset_index(drop=True)
-    return rows[list(snapshot.entity_id)], rows
-
-
-def _scored(bundle: Any, keys: Any, rows: Any, version: int) -> Any:
-    from models.explain import reasons
-
-    for feature in bundle.spec.features:
-        if feature.name not in rows.columns:
-            rows = rows.assign(**{feature.name: None if feature.kind == "category" else float("nan")})
-    matrix = bundle.encode(rows)
-    scores = bundle.score(matrix)
-    horizons = sorted(bundle.horizons)
-    columns: dict[str, Any] = {}
-    for h in horizons:
-        end = f"_{h}d" if h else ""
-        columns[f"probability{end}"] = scores.probability[h]
-        columns[f"low{end}"], columns[f"high{end}"] = scores.low[h], scores.high[h]
-    why = reasons(bundle, rows, matrix, horizon=horizons[-1], max_reasons=REASONS_SHOWN)
-    for k in range(REASONS_SHOWN):
-        columns[f"reason_{k + 1}"] = [_nth(r.reasons, k) for r in why]
-    return keys.reset_index(drop=True).assign(**columns, evidence=scores.evidence, model_version=version)
-
-
-def _nth(found: Any, k: int) -> str:
-    """The k-th strongest reason, whatever its direction."""
-    strongest = sorted(found, key=lambda r: -abs(r.contribution))
-    return strongest[k].sentence if k < len(strongest) else ""

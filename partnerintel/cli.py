@@ -5,28 +5,70 @@ Heavy libraries are imported inside the commands, so that `--help` answers at on
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from data.errors import ConfigError, InputError, PartnerIntelError, PromotionRefusedError
-from partnerintel import environment
+from data.errors import InputError
+from partnerintel import __version__, environment
+from partnerintel.failing import DEBUG, guarded
+from partnerintel.progress import progress
 
+if TYPE_CHECKING:
+    from partnerintel.settings import Project
+
+EXIT_CODES = {
+    0: "done",
+    1: "something unexpected, or `replay` came to another answer",
+    2: "settings, or the command line itself",
+    3: "data",
+    4: "input",
+    5: "not found",
+    6: "not enough evidence",
+    7: "promotion refused",
+    8: "promotion conflict",
+    9: "damaged model",
+}
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     help="Partner intelligence: fit, churn, routing and tiers, with reasons.",
-    epilog="Exit codes: 0 done, 2 settings, 3 data, 4 input, 5 not found, 6 not enough evidence, "
-    "7 promotion refused, 8 promotion conflict, 9 damaged model, 1 anything else.",
+    epilog="Exit codes: " + ", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
 )
 keys_app = typer.Typer(no_args_is_help=True, help="API keys: create, list, revoke.")
 app.add_typer(keys_app, name="keys")
 
 Dir = Annotated[Path, typer.Option("--workspace", "-w", help="Folder with partnerintel.yaml.")]
 HERE = Path()
+DEFAULT_OUTPUT = Path("scores.csv")
+DEMO = Path("var/demo")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def prepare(
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", envvar="PARTNERINTEL_DEBUG", help="Show tracebacks and libraries' chatter."),
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Partner intelligence: fit, churn, routing and tiers, with reasons."""
+    del version
+    environment.prepare()
+    DEBUG.set(debug)
+    if not debug:
+        environment.hush()
 
 
 def _day(text: str | None) -> date | None:
@@ -34,7 +76,7 @@ def _day(text: str | None) -> date | None:
     if text is None:
         return None
     try:
-        return date.fromisoformat(text)
+        return datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
         raise InputError(f"{text!r} is not a date.", allowed="YYYY-MM-DD, such as 2026-10-31") from None
 
@@ -44,64 +86,79 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def _open(workspace: Path) -> Any:
+def _open(workspace: Path) -> Project:
     from partnerintel.settings import open_project
 
     return open_project(workspace)
 
 
 @app.command()
-def init(directory: Annotated[Path, typer.Argument(help="Folder to make.")]) -> None:
-    """Write a commented partnerintel.yaml and a CSV template for every table."""
-    from data.template import write_template
+@guarded
+def init(
+    directory: Annotated[Path, typer.Argument(help="Folder to make.")],
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", help="Take the mapping of this workspace, such as examples/lead_scoring."),
+    ] = None,
+) -> None:
+    """Make a workspace: a commented partnerintel.yaml, and a CSV template for every table."""
+    from partnerintel import starting
 
-    for path in write_template(directory):
+    for path in starting.new_workspace(directory, like=from_):
         typer.echo(path)
 
 
 @app.command()
+@guarded
 def ingest(workspace: Dir = HERE) -> None:
     """Read the mapped tables, check every row, keep the good ones, quarantine the rest."""
     from partnerintel import console, preparing
 
-    with console.progress("ingest") as tick:
-        report = preparing.ingest_tables(_open(workspace), now=_now(), tick=tick)
+    project = _open(workspace)
+    with progress("ingest") as tick:
+        report = preparing.ingest_tables(project, now=_now(), tick=tick)
     console.print_ingest(report)
 
 
 @app.command()
+@guarded
 def features(
     workspace: Dir = HERE,
     as_of: Annotated[str | None, typer.Option(help="Newest snapshot, YYYY-MM-DD; default: today.")] = None,
 ) -> None:
-    """Build the feature snapshots that are stale and bring the newest one online."""
-    from partnerintel import console, preparing
+    """Build the feature snapshots that are stale, and bring the newest one online."""
+    from partnerintel import preparing
 
-    with console.progress("features") as tick:
-        built = preparing.build_features(
-            _open(workspace), as_of=_day(as_of) or _now().date(), now=_now(), tick=tick
-        )
-    typer.echo(built)
+    project, day = _open(workspace), _day(as_of) or _now().date()
+    with progress("features") as tick:
+        built = preparing.build_features(project, as_of=day, now=_now(), tick=tick)
+    typer.echo(f"{built.built_count} snapshots built, {built.kept} kept; online as of {built.online}")
 
 
 @app.command()
+@guarded
 def train(
     model: Annotated[str, typer.Argument(help="Model name, or all.")],
     workspace: Dir = HERE,
-    trials: Annotated[int | None, typer.Option(help="Search trials; default: from the settings.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed; default: from the settings.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=0, max=1000, help="Search trials; default: from the settings.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed; default: from the settings.")] = None,
 ) -> None:
     """Tune, fit and register a candidate, and evaluate it against the rules you have today."""
-    from partnerintel import console, learning
+    from partnerintel import console, datasets, learning
 
     project = _open(workspace)
-    for name in learning.trainable(project) if model == "all" else [model]:
-        with console.progress(f"train {name}") as tick:
-            trained = learning.train_model(project, name, now=_now(), trials=trials, seed=seed, tick=tick)
-        console.print_report(trained)
+    for name in datasets.all_trainable(project) if model == "all" else [model]:
+        with progress(f"train {name}") as tick:
+            learned = learning.train_model(project, name, now=_now(), trials=trials, seed=seed, tick=tick)
+        console.print_left_out(learned)
+        console.print_report(learned.report)
+        typer.echo(f"Model card: {project.workspace.report(name, learned.report['version'], 'html')}")
 
 
 @app.command()
+@guarded
 def evaluate(
     model: Annotated[str, typer.Argument(help="Model name.")],
     workspace: Dir = HERE,
@@ -111,21 +168,21 @@ def evaluate(
 ) -> None:
     """Back-test a model on rolling origins and print it beside its baselines."""
     from partnerintel import console, learning
+    from partnerintel.outputs import check_output
 
-    with console.progress(f"evaluate {model}") as tick:
-        report = learning.evaluate_model(
-            _open(workspace),
-            model,
-            now=_now(),
-            test_from=_day(test_from),
-            test_at=_day(test_at),
-            json_file=json_file,
-            tick=tick,
-        )
-    console.print_report(report)
+    project, origins = _open(workspace), {"test_from": _day(test_from), "test_at": _day(test_at)}
+    if json_file is not None:
+        check_output(json_file)
+    with progress(f"evaluate {model}") as tick:
+        learned = learning.evaluate_model(project, model, now=_now(), tick=tick, **origins)
+    if json_file is not None:
+        learning.write_figures(learned, json_file)
+    console.print_left_out(learned)
+    console.print_report(learned.report)
 
 
 @app.command()
+@guarded
 def promote(
     model: Annotated[str, typer.Argument(help="Model name.")],
     workspace: Dir = HERE,
@@ -134,68 +191,81 @@ def promote(
     by: Annotated[str, typer.Option(help="Who promotes.")] = "command line",
 ) -> None:
     """Make a candidate the champion, if its gate passes."""
-    from partnerintel import learning
+    from partnerintel import promoting
 
-    champion = learning.promote_model(
-        _open(workspace), model, version=version, reason=reason, by=by, now=_now()
-    )
-    typer.echo(f"{model}: version {champion.version} is champion.")
+    project = _open(workspace)
+    champion = promoting.promote_model(project, model, version=version, reason=reason, by=by, now=_now())
+    typer.echo(f"{model}: version {champion.version} is champion ({champion.reason})")
 
 
 @app.command()
+@guarded
 def score(
     model: Annotated[str, typer.Argument(help="Model name.")],
     source: Annotated[
-        Path | None, typer.Argument(help="Rows to score (CSV, Parquet); default: all partners.")
+        Path | None,
+        typer.Argument(metavar="[INPUT]", help="Rows to score (CSV, Parquet); default: everyone."),
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="CSV or Parquet to write.")] = Path(
-        "scores.csv"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="CSV or Parquet to write.")
+    ] = DEFAULT_OUTPUT,
     workspace: Dir = HERE,
 ) -> None:
-    """Score a file, or every partner, with intervals and reasons."""
-    from partnerintel import answers, console
+    """Score a file, or everyone, with intervals and reasons."""
+    from partnerintel import console, scoring
 
-    with console.progress(f"score {model}") as tick:
-        count = answers.score_file(_open(workspace), model, source=source, output=output, tick=tick)
-    typer.echo(f"{count} rows scored into {output}")
+    project = _open(workspace)
+    with progress(f"score {model}") as tick:
+        scored = scoring.score_file(project, model, source=source, output=output, now=_now(), tick=tick)
+    console.print_scored(scored, output)
 
 
 @app.command()
+@guarded
 def explain(
-    entity: Annotated[str, typer.Argument(metavar="ID", help="A partner id.")],
+    entity: Annotated[str, typer.Argument(metavar="ID", help="A partner id, or a/b for several id columns.")],
     workspace: Dir = HERE,
     model: Annotated[str, typer.Option(help="Model name.")] = "churn",
 ) -> None:
-    """Print the score of one partner and the reasons that add up to it."""
+    """Print the score of one partner and the reasons that add up to it; recorded as a decision."""
     from partnerintel import answers, console
 
     console.print_explanation(answers.explain_entity(_open(workspace), entity, model=model, now=_now()))
 
 
 @app.command()
-def replay(decision_id: str, workspace: Dir = HERE) -> None:
+@guarded
+def replay(
+    decision_id: Annotated[str, typer.Argument(help="As printed by explain, and in every answer.")],
+    workspace: Dir = HERE,
+) -> None:
     """Score a past decision again, with the features and model of then, and compare bit for bit."""
     from partnerintel import answers, console
 
-    console.print_json(answers.replay_decision(_open(workspace), decision_id, now=_now()))
+    found = answers.replay_decision(_open(workspace), decision_id, now=_now())
+    console.print_replay(found)
+    raise typer.Exit(0 if found["replayed"] == "identical" else 1)
 
 
 @app.command()
+@guarded
 def serve(
     workspace: Dir = HERE,
     host: Annotated[
         str | None, typer.Option(help="Address to bind; default: from the settings, loopback.")
     ] = None,
-    port: Annotated[int | None, typer.Option(help="Port; default: from the settings.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port; default: from the settings, 3000.")
+    ] = None,
 ) -> None:
-    """Serve the API."""
+    """Serve the API and the console until Ctrl-C."""
     from partnerintel import running
 
-    sys.exit(running.serve(_open(workspace), host=host, port=port))
+    raise typer.Exit(running.serve(_open(workspace), host=host, port=port))
 
 
 @app.command()
+@guarded
 def build(workspace: Dir = HERE) -> None:
     """Build a bento that carries the champions, for a machine without this project."""
     from partnerintel import running
@@ -204,6 +274,7 @@ def build(workspace: Dir = HERE) -> None:
 
 
 @app.command()
+@guarded
 def run(
     workspace: Dir = HERE,
     as_of: Annotated[str | None, typer.Option(help="The night's date, YYYY-MM-DD; default: today.")] = None,
@@ -215,37 +286,39 @@ def run(
 
 
 @app.command()
+@guarded
 def demo(
-    workspace: Dir = Path("var/demo"),
-    partners: Annotated[int, typer.Option(help="Size of the simulated ecosystem.")] = 1500,
+    workspace: Dir = DEMO,
+    partners: Annotated[int, typer.Option(min=40, help="Size of the simulated ecosystem.")] = 1000,
     until: Annotated[str | None, typer.Option(help="Last simulated day, YYYY-MM-DD; default: today.")] = None,
     serve_it: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve at the end.")] = True,
 ) -> None:
     """Simulate a partner ecosystem and take it all the way to a served, explained score."""
     from partnerintel import demo as use_case
 
-    use_case.run(workspace, partners=partners, until=_day(until) or _now().date(), now=_now(), serve=serve_it)
+    use_case.run(workspace, partners=partners, until=_day(until), now=_now(), serve=serve_it)
 
 
 @keys_app.command("create")
+@guarded
 def keys_create(
     owner: Annotated[str, typer.Argument(help="Who will use the key.")],
     role: Annotated[str, typer.Option(help="recruiter, channel_manager, prm or admin.")] = "recruiter",
     manager_id: Annotated[str | None, typer.Option(help="For a channel manager: whose partners.")] = None,
     days: Annotated[
-        int | None, typer.Option(help="Valid for this many days; default: until revoked.")
+        int | None, typer.Option(min=1, max=3650, help="Valid for this many days; default: until revoked.")
     ] = None,
     workspace: Dir = HERE,
 ) -> None:
     """Create a key and print it, once."""
     from partnerintel import keys
 
-    typer.echo(
-        keys.create(_open(workspace), owner=owner, role=role, manager_id=manager_id, days=days, now=_now())
-    )
+    project = _open(workspace)
+    typer.echo(keys.create(project, owner=owner, role=role, manager_id=manager_id, days=days, now=_now()))
 
 
 @keys_app.command("list")
+@guarded
 def keys_list(workspace: Dir = HERE) -> None:
     """List keys, without their secrets."""
     from partnerintel import console, keys
@@ -254,7 +327,10 @@ def keys_list(workspace: Dir = HERE) -> None:
 
 
 @keys_app.command("revoke")
-def keys_revoke(key_id: str, workspace: Dir = HERE) -> None:
+@guarded
+def keys_revoke(
+    key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")], workspace: Dir = HERE
+) -> None:
     """Revoke a key; the service follows within five seconds."""
     from partnerintel import keys
 
@@ -263,19 +339,5 @@ def keys_revoke(key_id: str, workspace: Dir = HERE) -> None:
 
 
 def main() -> None:
-    """Entry point: prepares the environment, turns our errors into one readable message and an exit code."""
-    environment.prepare()
-    try:
-        app()
-    except PromotionRefusedError as error:
-        typer.secho(str(error), fg="red", err=True)
-        for code, message in error.refusals:
-            typer.echo(f"  {code}  {message}", err=True)
-        sys.exit(error.exit_code)
-    except ConfigError as error:
-        where = f"{error.pointer}: " if error.pointer else ""
-        typer.secho(f"{where}{error}", fg="red", err=True)
-        sys.exit(error.exit_code)
-    except PartnerIntelError as error:
-        typer.secho(str(error), fg="red", err=True)
-        sys.exit(error.exit_code)
+    """Entry point."""
+    app(prog_name="partnerintel")

@@ -1,57 +1,45 @@
-"""What the terminal shows: progress while it lasts, tables when it is done."""
+"""What commands print when they are done: plain text, the same at a terminal and in a pipe."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+import typer
 
-Tick = Callable[[str, float], None]
-"""Called with what is being done and the share done (0–1)."""
-
+if TYPE_CHECKING:
+    from data.checks import Finding
+    from data.ingest import IngestReport
+    from partnerintel.learning import Learned
+    from partnerintel.scoring import Scored
 
 MOST_FINDINGS = 12
-
-
-@contextmanager
-def progress(title: str) -> Iterator[Tick]:
-    """A progress bar on standard error; yields the function that moves it."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(title, total=1.0)
-
-        def tick(what: str, share: float) -> None:
-            bar.update(task, description=f"{title}: {what}", completed=share)
-
-        yield tick
+SHOWN_METRICS = ("auc", "log_loss", "quadratic_weighted_kappa", "mean_absolute_error")
 
 
 def print_json(value: Any) -> None:
-    """The value as indented JSON on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """The value as indented JSON."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], *, title: str = "") -> None:
-    """Rows of one shape as a table."""
+def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows of one shape in aligned columns; text to the left, numbers to the right."""
     if not rows:
-        print("(none)")
+        typer.echo("(none)")
         return
-    table = Table(title=title or None)
-    for name in rows[0]:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*("" if v is None else str(v) for v in row.values()))
-    Console().print(table)
+    names = list(rows[0])
+    cells = [["" if r[n] is None else str(r[n]) for n in names] for r in rows]
+    widths = [max(len(n), *(len(c[i]) for c in cells)) for i, n in enumerate(names)]
+    right = [all(c[i][:1].isdigit() for c in cells) for i in range(len(names))]
+    for line in [names, *cells]:
+        padded = [t.rjust(w) if r else t.ljust(w) for t, w, r in zip(line, widths, right, strict=True)]
+        typer.echo("  ".join(padded).rstrip())
 
 
-def print_ingest(report: Any) -> None:
-    """Counts of every table, then what was found."""
+def print_ingest(report: IngestReport) -> None:
+    """Counts of every table, then what was found and where the bad rows are."""
     rows = [
         {
             "table": name,
@@ -64,42 +52,86 @@ def print_ingest(report: Any) -> None:
         for name, t in report.tables.items()
     ]
     print_table(rows)
-    for f in report.findings[:MOST_FINDINGS]:
+    print_findings(report.findings)
+    for t in report.tables.values():
+        if t.quarantine is not None:
+            typer.echo(f"Bad rows are in {t.quarantine}")
+
+
+def print_findings(findings: Sequence[Finding], *, quarantine: Path | None = None, err: bool = False) -> None:
+    """The first dozen findings, then where all of them are."""
+    for f in findings[:MOST_FINDINGS]:
         where = f.table if f.row is None else f"{f.table}, row {f.row}"
-        print(f"{f.code} {f.severity}: {where}{f', {f.field}' if f.field else ''}: {f.reason}")
-    if len(report.findings) > MOST_FINDINGS:
-        print(f"… and {len(report.findings) - MOST_FINDINGS:,} more; lake/quarantine holds every bad row.")
+        given = f" (given: {f.given})" if f.given else ""
+        typer.echo(
+            f"{f.code} {f.severity}: {where}{f', {f.field}' if f.field else ''}: {f.reason}{given}", err=err
+        )
+    if len(findings) > MOST_FINDINGS:
+        typer.echo(f"… and {len(findings) - MOST_FINDINGS:,} more", err=err)
+    if quarantine is not None:
+        typer.echo(f"Bad rows are in {quarantine}", err=err)
+
+
+def print_left_out(learned: Learned) -> None:
+    """What was wrong with ready-made rows, on standard error."""
+    print_findings(learned.findings, quarantine=learned.quarantine, err=True)
 
 
 def print_report(report: Mapping[str, Any]) -> None:
     """The ladder of references with the shipped model on it, and the gate's verdict."""
-    shown = ("auc", "log_loss", "quadratic_weighted_kappa", "macro_f1")
     ladder = [r for r in report["ladder"] if r["metrics"]]
-    names = [n for n in shown if any(n in r["metrics"] for r in ladder)]
-    rows = [{"": r["name"], **{n: _interval(r["metrics"].get(n)) for n in names}} for r in ladder]
-    print_table(
-        rows, title=f"{report['model']}: {report['n_test']:,} test rows, base rate {report['base_rate']:.1%}"
-    )
-    print(report["split"])
+    names = [n for n in SHOWN_METRICS if any(n in r["metrics"] for r in ladder)]
+    version = f" version {report['version']}" if report["version"] is not None else ""
+    rate = "" if report["base_rate"] is None else f", base rate {report['base_rate']:.1%}"
+    if "quadratic_weighted_kappa" in names:
+        rate = ""
+    typer.echo(f"{report['model']}{version}: {report['n_test']:,} test rows{rate}")
+    print_table([{"": r["name"], **{n: _interval(r["metrics"].get(n)) for n in names}} for r in ladder])
+    typer.echo(report["split"])
+    for suspect in report["suspect_columns"]:
+        typer.echo(f"suspect   {suspect['column']}: {suspect['why']}")
     gate = report["gate"]
-    print("gate: passed" if gate["passed"] else "gate: refused")
+    typer.echo("gate: passed" if gate["passed"] else "gate: refused")
     for refusal in gate["refusals"]:
-        print(f"  {refusal['code']}  {refusal['message']}")
+        typer.echo(f"  {refusal['code']}  {refusal['message']}")
 
 
-def print_explanation(found: Mapping[str, Any]) -> None:
-    """One partner's risk at each horizon, and the reasons, which add up."""
-    for horizon, score in found["churn_probability"].items():
-        print(f"{horizon:>4} days  {_percent(score)}  evidence: {score['evidence']}")
-    horizon, score = list(found["churn_probability"].items())[-1]
+def print_scored(scored: Scored, output: Path) -> None:
+    """How many rows were written, and on standard error what was not as it should be."""
+    print_findings(scored.findings, quarantine=scored.quarantine, err=True)
+    if scored.absent:
+        names = ", ".join(scored.absent[:MOST_FINDINGS]) + (
+            ", …" if len(scored.absent) > MOST_FINDINGS else ""
+        )
+        typer.echo(
+            f"warning: columns the model looks at and the input lacks count as missing: {names}", err=True
+        )
+    typer.echo(f"{scored.count:,} rows scored into {output}")
+
+
+def print_explanation(scores: Mapping[str, Any]) -> None:
+    """The risk at each horizon, and the reasons, which add up."""
+    for horizon, score in scores.items():
+        name = f"{horizon:>4} days" if horizon != "0" else "probability"
+        typer.echo(f"{name}  {_percent(score)}  evidence: {score['evidence']}")
+    horizon, score = list(scores.items())[-1]
     for reason in score["reasons"]:
-        print(f"  {reason['contribution']:+.3f}  {reason['sentence']}")
+        typer.echo(f"  {reason['contribution']:+.3f}  {reason['sentence']}")
     total = score["baseline"] + score["other_factors"] + sum(r["contribution"] for r in score["reasons"])
-    print(f"  {score['other_factors']:+.3f}  everything else")
-    print(f"  {score['baseline']:+.3f}  baseline ({horizon} days)")
-    print(f"  {total:+.3f}  = {score['scale'].replace('_', ' ')}")
-    print(f"model version {score['model_version']}, features as of {score['features_as_of']}")
-    print(f"decision {score['decision_id']}")
+    typer.echo(f"  {score['other_factors']:+.3f}  everything else")
+    typer.echo(f"  {score['baseline']:+.3f}  baseline{f' ({horizon} days)' if horizon != '0' else ''}")
+    typer.echo(f"  {total:+.3f}  = {score['scale'].replace('_', ' ')}")
+    for warning in score["warnings"]:
+        typer.echo(f"warning: {warning}")
+    as_of = f", features as of {score['features_as_of']}" if score["features_as_of"] else ""
+    typer.echo(f"model version {score['model_version']}{as_of}")
+    typer.echo(f"decision {score['decision_id']}")
+
+
+def print_replay(found: Mapping[str, Any]) -> None:
+    """The whole record, then the verdict on a line of its own."""
+    print_json(found)
+    typer.echo(f"replayed: {found['replayed']}" + (f" ({found['why']})" if found["why"] else ""))
 
 
 def _percent(score: Mapping[str, Any]) -> str:

@@ -3,67 +3,85 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import typer
 
-from partnerintel import answers, console, keys, learning, nightly, running
-from partnerintel.settings import Project, open_project
+from partnerintel import console, demo_world, keys, nightly, rows, running, scoring
+from partnerintel.preparing import lake_of
+from partnerintel.settings import Project
 
-SEED = 7
+KEY_DAYS = 30
 
 
-def run(workspace: Path, *, partners: int, until: date, now: datetime, serve: bool) -> None:
+def run(workspace: Path, *, partners: int, until: date | None, now: datetime, serve: bool) -> None:
     """Simulate, ingest, build, train, evaluate, promote, make keys, serve.
 
-    A second run finds everything fresh and serves at once; another size or date begins anew.
+    A second run finds the same world, shows it, and serves at once.
     """
-    project = _workspace(workspace, partners=partners, until=until)
-    nightly.run(project, as_of=until, now=now)
-    _show(project)
-    admin = keys.create(project, owner="demo", role="admin", manager_id=None, days=30, now=now)
-    partner = _riskiest(project)
-    address = f"http://{project.serving.host}:{project.serving.port}"
-    typer.echo(
-        "\nAsk for the partner at the greatest risk:\n\n"
-        f"  curl -s -H 'Authorization: Bearer {admin}' {address}/v1/partners/{partner}/churn\n"
-    )
+    project, world = demo_world.settle(workspace, partners=partners, until=until, now=now)
+    if world.state != "ready" or world.partner is None:
+        nightly.run(project, as_of=world.until, now=now)
+        partner = _riskiest(project)
+        world = replace(world, state="ready", partner=partner, manager=_manager_of(project, partner))
+        demo_world.keep(workspace, world)
+    _show_report(project)
+    _show_keys(project, str(world.partner), world.manager, now=now)
     if serve:
         running.serve(project, host=None, port=None)
 
 
-def _workspace(workspace: Path, *, partners: int, until: date) -> Project:
-    from data.simulate import simulate, write
-
-    asked = {"partners": partners, "until": until.isoformat(), "seed": SEED}
-    note = workspace / "simulated.json"
-    if not note.is_file() or json.loads(note.read_text(encoding="utf-8")) != asked:
-        with console.progress("simulate") as tick:
-            tick(f"{partners:,} partners", 0.1)
-            world = simulate("demo", partners=partners, seed=SEED, end=until)
-            tick("write", 0.7)
-            write(world, workspace)
-        note.write_text(json.dumps(asked), encoding="utf-8")
-        typer.echo(f"simulate  {sum(map(len, world.tables.values())):,} rows in {len(world.tables)} tables")
-    return open_project(workspace)
+def _show_report(project: Project) -> None:
+    registry = project.registry()
+    version = registry.candidate("churn")
+    path = project.workspace.report("churn", version or 0, "json")
+    if path.is_file():
+        typer.echo("")
+        console.print_report(json.loads(path.read_text(encoding="utf-8")))
+        typer.echo(f"Model card: {_short(path.with_suffix('.html'))}")
+    champion = registry.champion("churn")
+    if champion is not None and champion.version != version:
+        typer.echo(f"Version {champion.version}, the scorecard, stays champion.")
 
 
-def _show(project: Project) -> None:
-    champion = learning.registry_of(project).champion("churn")
-    if champion is not None:
-        path = project.workspace.report("churn", champion.version, "json")
-        if path.is_file():
-            console.print_report(json.loads(path.read_text(encoding="utf-8")))
-            typer.echo(f"Model card: {path.with_suffix('.html')}")
+def _show_keys(project: Project, partner: str, manager: str | None, *, now: datetime) -> None:
+    """Keys of an administrator and of the manager whose partner is at the greatest risk."""
+    address = f"http://{project.serving.host}:{project.serving.port}"
+    admin = keys.create(project, owner="demo", role="admin", manager_id=None, days=KEY_DAYS, now=now)
+    typer.echo(f"\nKey of an administrator:      {admin}")
+    if manager is not None:
+        theirs = keys.create(
+            project, owner=manager, role="channel_manager", manager_id=manager, days=KEY_DAYS, now=now
+        )
+        typer.echo(f"Key of channel manager {manager}: {theirs}")
+    typer.echo(
+        "\nAsk for the partner at the greatest risk:\n\n"
+        f"  curl -s -H 'Authorization: Bearer {admin}' {address}/v1/partners/{partner}/churn\n\n"
+        f"or without the service:\n\n  partnerintel explain {partner} -w {_short(project.workspace.root)}\n"
+    )
 
 
 def _riskiest(project: Project) -> str:
     """The partner still active that the champion fears most for."""
-    bundle, _ = answers.champion_bundle(project, "churn")
-    ids, rows = answers.resident_rows(project)
-    recent = rows["days_since_last_won"].to_numpy() <= project.churn.active_within_days
-    horizon = max(bundle.horizons)
-    eta = bundle.eta(bundle.encode(rows), horizon=horizon)
+    bundle, _ = scoring.champion_bundle(project, "churn")
+    resident = rows.resident_rows(project)
+    recent = resident.features["days_since_last_won"].to_numpy() <= project.churn.active_within_days
+    eta = bundle.eta(bundle.encode(resident.features), horizon=max(bundle.horizons))
     eta[~recent] = -float("inf")
-    return str(ids["partner_id"].iloc[int(eta.argmax())])
+    return str(resident.keys["partner_id"].iloc[int(eta.argmax())])
+
+
+def _manager_of(project: Project, partner: str) -> str | None:
+    """Who owned the partner last."""
+    owners: Any = lake_of(project).read("partner_managers")
+    owners = owners[owners["partner_id"] == partner].sort_values(["event_at", "known_at"], kind="stable")
+    return None if owners.empty else str(owners["manager_id"].iloc[-1])
+
+
+def _short(path: Path) -> str:
+    """Relative to where the command was run, when it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,118 +1,40 @@
-"""From feature snapshots to a champion: data set, training, evaluation, promotion."""
+"""From rows and labels to a candidate with its report: training and evaluation."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.errors import ConfigError, NotFoundError, PromotionRefusedError
-from models.catalog import specs
-from partnerintel.console import Tick
-from partnerintel.preparing import data_span, lake_of, training_dates
+from data.checks import Finding
+from partnerintel.datasets import dataset_of, snapshot_of
+from partnerintel.outputs import write_whole
+from partnerintel.preparing import keep_faults, lake_of
+from partnerintel.progress import Tick
 from partnerintel.settings import Project
 
 if TYPE_CHECKING:
     from evaluation.backtest import Backtest
-    from models.registry import Champion, Registry
     from training.dataset import Dataset
     from training.params import Params
 
 
-def registry_of(project: Project) -> Registry:
-    """The model registry of a workspace."""
-    from models.registry import Registry, RegistrySettings
+@dataclass(frozen=True)
+class Learned:
+    """What came of training or evaluating.
 
-    return Registry(RegistrySettings(root=project.workspace.root))
-
-
-def trainable(project: Project) -> list[str]:
-    """Models the workspace has data for: those with labelled snapshots, and churn where tables are mapped."""
-    named = [s.model for s in project.data.snapshots if s.label]
-    return list(dict.fromkeys([*named, *(["churn"] if project.data.tables else [])]))
-
-
-def dataset_of(
-    project: Project,
-    model: str,
-    *,
-    now: datetime,
-    tick: Tick,
-    test_at: date | None = None,
-    test_from: date | None = None,
-) -> Dataset:
-    """Rows and labels of a model: its snapshots where the mapping has some, else the tables.
-
-    Args:
-        project: The workspace.
-        model: Model name.
-        now: Naive UTC.
-        tick: Progress.
-        test_at: A date the snapshot grid must hold; snapshots are built for a grid through it.
-        test_from: The same.
-
-    Raises:
-        ConfigError: The mapping has no data for the model.
+    Attributes:
+        report: Findings, as `evaluate --json` writes them.
+        findings: What was wrong with ready-made rows; empty when the model learns from tables.
+        quarantine: File that holds all rows left out, or None.
     """
-    from training.from_snapshot import from_snapshot
 
-    mapping = next((s for s in project.data.snapshots if s.model == model), None)
-    if mapping is not None:
-        from data.snapshots import read_snapshot
-
-        base = project.data.folder(project.workspace.root)
-        snapshot = read_snapshot(mapping, base=base, sources=project.data.sources, progress=tick)
-        return from_snapshot(mapping, snapshot, scorecard=project.scorecards.get(model))
-    if model not in trainable(project):
-        raise ConfigError(
-            f"There is no data for model {model!r}.",
-            allowed=", ".join(trainable(project)) or "map `tables:` or `snapshots:` first",
-            next_step=f"Add `snapshots:` with `model: {model}` to partnerintel.yaml.",
-            pointer="snapshots",
-        )
-    return _from_tables(project, model, now=now, tick=tick, anchor=test_at or test_from)
-
-
-def _from_tables(project: Project, model: str, *, now: datetime, tick: Tick, anchor: date | None) -> Dataset:
-    from features.snapshot import build_and_save, read_snapshots
-    from models.scorecard import CHURN_DEFAULT
-    from training.from_tables import from_tables, read_history
-
-    lake = lake_of(project)
-    dates = _dates_through(project, training_dates(project, lake, now=now), anchor)
-    root = project.workspace.features
-    build_and_save(
-        root,
-        lake=lake,
-        as_ofs=dates,
-        settings=project.features,
-        progress=lambda view, done, of: tick(f"features {view}", 0.3 * done / of),
-    )
-    tick("labels", 0.3)
-    default = CHURN_DEFAULT if project.training.default_scorecard else None
-    return from_tables(
-        specs()[model],
-        read_snapshots(root, as_ofs=dates),
-        read_history(lake, settings=project.churn),
-        settings=project.churn,
-        # An export that ended years ago says nothing about the time since.
-        known_until=min(now, data_span(lake)[1]),
-        scorecard=project.scorecards.get(model, default),
-        horizon_days=project.training.horizon_days,
-    )
-
-
-def _dates_through(project: Project, dates: list[date], anchor: date | None) -> list[date]:
-    """The grid, moved so that `anchor` is one of its dates."""
-    from training.from_tables import snapshot_grid
-
-    if anchor is None or anchor in dates or not dates:
-        return dates
-    steps = {"month": 30, "week": 7}
-    every = steps.get(project.features.every) or int(project.features.every.removesuffix("d"))
-    return snapshot_grid(dates[0], dates[-1], every_days=every, anchor=anchor)
+    report: dict[str, Any]
+    findings: Sequence[Finding] = ()
+    quarantine: Path | None = None
 
 
 def train_model(
@@ -123,7 +45,7 @@ def train_model(
     tick: Tick,
     trials: int | None = None,
     seed: int | None = None,
-) -> dict[str, Any]:
+) -> Learned:
     """Train a candidate, evaluate its recipe on rolling origins, and keep report and model card.
 
     Raises:
@@ -132,17 +54,18 @@ def train_model(
     from training.pipeline import train
     from training.track import MlflowTracker
 
-    dataset = dataset_of(project, model, now=now, tick=tick)
+    dataset, findings = dataset_of(project, model, now=now, tick=tick)
+    tick("registry and scorecard", 0.35)
     tracker = MlflowTracker(project.workspace.root)
     seed = project.training.seed if seed is None else seed
     candidate = train(
         dataset,
         settings=project.training,
-        registry=registry_of(project),
+        registry=project.registry(),
         tracker=tracker,
         trials=trials,
         seed=seed,
-        data_version=lake_of(project).version(),
+        data_version=_data_version(project, model),
         now=now,
         storage=project.workspace.root / "optuna.db",
         progress=lambda what, share: tick(what, 0.35 + 0.3 * share),
@@ -156,7 +79,7 @@ def train_model(
         tracker.attach(
             candidate.run_id, project.workspace.report(model, candidate.version, suffix), folder="report"
         )
-    return tested.report.to_json()
+    return Learned(tested.report.to_json(), findings, keep_faults(project, model, findings, now=now))
 
 
 def evaluate_model(
@@ -167,12 +90,9 @@ def evaluate_model(
     tick: Tick,
     test_at: date | None = None,
     test_from: date | None = None,
-    json_file: Path | None = None,
-) -> dict[str, Any]:
-    """Back-test the newest candidate's recipe, or the defaults, and write the figures where asked."""
-    from evaluation.report import write_json
-
-    dataset = dataset_of(project, model, now=now, tick=tick, test_at=test_at, test_from=test_from)
+) -> Learned:
+    """Back-test the newest candidate's recipe, or the defaults; of ready-made columns nothing is written."""
+    dataset, findings = dataset_of(project, model, now=now, tick=tick, test_at=test_at, test_from=test_from)
     params, version = _recipe(project, model)
     tested = _backtest(
         project,
@@ -184,17 +104,37 @@ def evaluate_model(
         test_at=test_at,
         test_from=test_from,
     )
-    if json_file is not None:
-        write_json(tested.report, json_file)
-    return tested.report.to_json()
+    return Learned(tested.report.to_json(), findings)
+
+
+def write_figures(learned: Learned, path: Path) -> None:
+    """Write the figures as strict JSON, whole or not at all."""
+    text = json.dumps(learned.report, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    write_whole(path, lambda p: p.write_text(text, encoding="utf-8"))
+
+
+def report_candidate(project: Project, model: str, *, now: datetime, tick: Tick) -> None:
+    """Evaluate the newest version and keep its report, unless it has one: training was killed before."""
+    version = project.registry().candidate(model)
+    if version is None or project.workspace.report(model, version, "json").is_file():
+        return
+    dataset, _ = dataset_of(project, model, now=now, tick=tick)
+    params = _params_of(project, model, version)
+    tested = _backtest(
+        project, dataset, params=params, seed=project.training.seed, version=version, tick=tick
+    )
+    _keep(project, tested, version)
+
+
+def _data_version(project: Project, model: str) -> str:
+    """Content hash of what a model learns from; ready-made columns have none of their own."""
+    return "" if snapshot_of(project, model) else lake_of(project).version()
 
 
 def _recipe(project: Project, model: str) -> tuple[Params | None, int | None]:
     """Settings of the newest version, where there is one that was searched for."""
-    if not (project.workspace.root / "registry.db").is_file():
-        return None, None
-    registry = registry_of(project)
-    version = registry.candidate(model)
+    registry = project.registry_if_any()
+    version = registry.candidate(model) if registry else None
     return (None, None) if version is None else (_params_of(project, model, version), version)
 
 
@@ -202,7 +142,7 @@ def _params_of(project: Project, model: str, version: int) -> Params:
     from models.bundle import load_bundle
     from training.pipeline import params_of
 
-    return params_of(load_bundle(registry_of(project).fetch(model, version)))
+    return params_of(load_bundle(project.registry().fetch(model, version)))
 
 
 def _backtest(
@@ -233,11 +173,9 @@ def _backtest(
 
 def _champion_params(project: Project, model: str, version: int | None) -> Params | None:
     """Settings of the champion, when it is another version and more than a scorecard."""
-    if not (project.workspace.root / "registry.db").is_file():
-        return None
-    registry = registry_of(project)
-    champion = registry.champion(model)
-    if champion is None or champion.version == version:
+    registry = project.registry_if_any()
+    champion = registry.champion(model) if registry else None
+    if registry is None or champion is None or champion.version == version:
         return None
     kind = {v.version: v.tags.get("kind") for v in registry.versions(model)}[champion.version]
     return None if kind == "scorecard" else _params_of(project, model, champion.version)
@@ -249,75 +187,6 @@ def _keep(project: Project, tested: Backtest, version: int) -> None:
     from evaluation.report import write_json
 
     model = tested.report.model
-    write_json(tested.report, project.workspace.report(model, version, "json"))
+    # A promotion looks for the JSON, so it comes last.
     write_html(tested, project.workspace.report(model, version, "html"))
-
-
-def stored_report(project: Project, model: str, version: int) -> Mapping[str, Any]:
-    """The report kept with a version.
-
-    Raises:
-        NotFoundError: The version was not evaluated.
-    """
-    path = project.workspace.report(model, version, "json")
-    if not path.is_file():
-        raise NotFoundError(
-            f"Version {version} of {model} has no evaluation report.",
-            next_step=f"Run `partnerintel train {model}`: it evaluates what it registers.",
-        )
-    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
-
-
-def promote_model(
-    project: Project, model: str, *, version: int | None, reason: str, by: str, now: datetime
-) -> Champion:
-    """Make a version the champion when the gate of its report passes, or a reason overrides it.
-
-    Raises:
-        PromotionRefusedError: The gate refuses and no reason was given.
-        PromotionConflictError: Another promotion came first.
-        NotFoundError: There is no candidate, or it was not evaluated.
-    """
-    registry = registry_of(project)
-    chosen = version if version is not None else registry.candidate(model)
-    if chosen is None:
-        raise NotFoundError(
-            f"Model {model!r} has no candidate.", next_step=f"Run `partnerintel train {model}`."
-        )
-    before = registry.champion(model)
-    gate = stored_report(project, model, chosen)["gate"]
-    if not gate["passed"] and not reason:
-        refusals = [(r["code"], r["message"]) for r in gate["refusals"]]
-        kept = f"version {before.version} stays champion" if before else "there is no champion"
-        raise PromotionRefusedError(f"Version {chosen} of {model} is refused; {kept}.", refusals=refusals)
-    champion = registry.promote(
-        model,
-        chosen,
-        expected=before.version if before else None,
-        by=by,
-        reason=reason or "the gate passed",
-        at=now,
-    )
-    _record(project, champion, overridden=not gate["passed"])
-    return champion
-
-
-def _record(project: Project, champion: Champion, *, overridden: bool) -> None:
-    """Promotions belong in the audit log, overrides with their reason."""
-    from serving import audit
-    from serving.state import Database
-
-    database = Database(project.serving.database(project.workspace.root))
-    try:
-        database.migrate()
-        audit.append(
-            database,
-            at=champion.promoted_at,
-            actor=champion.promoted_by,
-            action="model.promote" + (".override" if overridden else ""),
-            object=f"{champion.model} {champion.version}",
-            detail={"reason": champion.reason},
-        )
-    finally:
-        database.close()
+    write_json(tested.report, project.workspace.report(model, version, "json"))

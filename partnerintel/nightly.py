@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta
 import typer
 
 from data.errors import NotEnoughEvidenceError, PromotionRefusedError
-from partnerintel import console, learning, preparing
+from partnerintel import console, datasets, learning, preparing, promoting
+from partnerintel.progress import progress
 from partnerintel.settings import Project
 
 RETRAIN_AFTER = timedelta(days=28)
@@ -20,36 +21,67 @@ def run(project: Project, *, as_of: date, now: datetime) -> None:
     because the champion is old.
     """
     if project.data.tables:
-        with console.progress("ingest") as tick:
+        with progress("ingest") as tick:
             report = preparing.ingest_tables(project, now=now, tick=tick)
-        typer.echo(f"ingest    {sum(t.rows_new for t in report.tables.values()):,} new rows")
-        with console.progress("features") as tick:
+        console.print_findings(report.findings, err=True)
+        bad = sum(t.rows_quarantined for t in report.tables.values())
+        _say("ingest", f"{sum(t.rows_new for t in report.tables.values()):,} new rows, {bad:,} quarantined")
+        with progress("features") as tick:
             built = preparing.build_features(project, as_of=as_of, now=now, tick=tick)
-        typer.echo(f"features  {built.built_count} snapshots built, {built.kept} kept")
-    for model in learning.trainable(project):
-        typer.echo(f"{model:<9} {_model(project, model, now=now)}")
+        _say("features", f"{built.built_count} snapshots built, {built.kept} kept")
+    for model in datasets.trainable(project):
+        _say(model, _model(project, model, now=now))
+
+
+def _say(step: str, outcome: str) -> None:
+    typer.echo(f"{step:<9} {outcome}")
 
 
 def _model(project: Project, model: str, *, now: datetime) -> str:
+    """Train when the newest version is old; go on where a killed night stopped."""
+    begun = project.workspace.root / "nightly" / f"{model}.begun"
     age = _age(project, model, now=now)
     if age is not None and age < RETRAIN_AFTER:
-        return f"trained {age.days} days ago, kept"
+        if not begun.is_file():
+            return f"trained {age.days} days ago, kept"
+        outcome = _finish(project, model, now=now)
+    else:
+        begun.parent.mkdir(exist_ok=True)
+        begun.touch()
+        outcome = _train(project, model, now=now)
+    begun.unlink(missing_ok=True)
+    return outcome
+
+
+def _train(project: Project, model: str, *, now: datetime) -> str:
     try:
-        with console.progress(f"train {model}") as tick:
-            learning.train_model(project, model, now=now, tick=tick)
-        champion = learning.promote_model(project, model, version=None, reason="", by="nightly", now=now)
+        with progress(f"train {model}") as tick:
+            learned = learning.train_model(project, model, now=now, tick=tick)
     except NotEnoughEvidenceError as error:
         return f"not trained: {error}"
+    console.print_left_out(learned)
+    return _promote(project, model, now=now)
+
+
+def _finish(project: Project, model: str, *, now: datetime) -> str:
+    """A version was registered and the night ended before its verdict."""
+    with progress(f"evaluate {model}") as tick:
+        learning.report_candidate(project, model, now=now, tick=tick)
+    return _promote(project, model, now=now)
+
+
+def _promote(project: Project, model: str, *, now: datetime) -> str:
+    try:
+        champion = promoting.promote_model(project, model, version=None, reason="", by="nightly", now=now)
     except PromotionRefusedError as error:
-        return f"refused: {'; '.join(m for _, m in error.refusals)}"
+        return " ".join([error.message, *(f"{code} {why}" for code, why in error.refusals)])
     return f"version {champion.version} is champion"
 
 
 def _age(project: Project, model: str, *, now: datetime) -> timedelta | None:
     """Time since the newest version was trained; None when there is none."""
-    if not (project.workspace.root / "registry.db").is_file():
-        return None
+    registry = project.registry_if_any()
     trained = [
-        v.tags["trained_at"] for v in learning.registry_of(project).versions(model) if "trained_at" in v.tags
+        v.tags["trained_at"] for v in (registry.versions(model) if registry else ()) if "trained_at" in v.tags
     ]
     return now - datetime.fromisoformat(trained[-1].removesuffix("Z")) if trained else None

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
+from data.checks import Finding
 from data.errors import MissingDataError
 from data.ingest import IngestReport, ingest
 from data.lake import Lake
-from features.snapshot import BuildReport, build_and_save
-from partnerintel.console import Tick
+from partnerintel.progress import Tick
 from partnerintel.settings import Project
+
+
+@dataclass(frozen=True)
+class Built:
+    """What building features did.
+
+    Attributes:
+        built_count: Snapshots made anew.
+        kept: Snapshots that still held.
+        online: Date of the newest, which is online now.
+    """
+
+    built_count: int
+    kept: int
+    online: date
+
 
 DATED = ("deals", "events", "certifications", "surveys")
 
@@ -31,8 +50,14 @@ def ingest_tables(project: Project, *, now: datetime, tick: Tick) -> IngestRepor
             allowed="`tables:` in partnerintel.yaml, with partners and one dated table",
             next_step="Ready-made `snapshots:` need no ingest: go on with `partnerintel train`.",
         )
-    lake = lake_of(project)
-    return ingest(project.data, base=project.workspace.root, lake=lake, ingested_at=now, progress=tick)
+    return ingest(
+        project.data,
+        base=project.workspace.root,
+        lake=lake_of(project),
+        ingested_at=now,
+        # One step for each table, not three.
+        progress=lambda label, share: tick(label.partition(":")[0], share),
+    )
 
 
 def data_span(lake: Lake) -> tuple[datetime, datetime]:
@@ -64,7 +89,7 @@ def training_dates(project: Project, lake: Lake, *, now: datetime) -> list[date]
     return project.features.as_ofs(data_start=first.date(), end=min(last, now).date())
 
 
-def build_features(project: Project, *, as_of: date, now: datetime, tick: Tick) -> BuildReport:
+def build_features(project: Project, *, as_of: date, now: datetime, tick: Tick) -> Built:
     """Bring the snapshots of the grid and of `as_of` up to date, and the newest one online.
 
     Args:
@@ -74,6 +99,7 @@ def build_features(project: Project, *, as_of: date, now: datetime, tick: Tick) 
         now: Naive UTC.
         tick: Progress.
     """
+    from features.snapshot import build_and_save
     from features.store import FeatureStore
 
     lake = lake_of(project)
@@ -85,16 +111,25 @@ def build_features(project: Project, *, as_of: date, now: datetime, tick: Tick) 
         lake=lake,
         as_ofs=sorted({*dates, newest}),
         settings=project.features,
-        progress=lambda view, done, of: tick(view or "done", 0.9 * done / of),
+        progress=lambda view, done, of: tick(view or "online", 0.9 * done / of),
     )
     store = FeatureStore(project.features, project.workspace.root)
     store.apply()
-    tick("online", 0.95)
     store.materialise(newest, now=now)
-    return report
+    return Built(report.built_count, report.kept, newest)
 
 
 def newest_date(lake: Lake) -> date:
     """The first midnight at which everything in the lake was known."""
     last = data_span(lake)[1]
     return (last + timedelta(days=1) - timedelta(microseconds=1)).date()
+
+
+def keep_faults(project: Project, name: str, findings: Sequence[Finding], *, now: datetime) -> Path | None:
+    """Write the rows of ready-made columns that were left out to the quarantine; None when there are none."""
+    from data.quarantine import write_quarantine
+
+    faults = [f for f in findings if f.severity == "error" and f.row is not None]
+    if not faults:
+        return None
+    return write_quarantine(project.workspace.lake / "quarantine", name, faults, ingested_at=now)

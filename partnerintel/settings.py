@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data.mapping import DataSettings, parse_settings, read_config
 from evaluation.settings import EvaluationSettings
@@ -15,6 +15,9 @@ from models.scorecard import Scorecard
 from partnerintel.workspace import Workspace, open_workspace
 from serving.settings import ServingSettings
 from training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from models.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,16 @@ class Project:
     training: TrainingSettings
     evaluation: EvaluationSettings
     serving: ServingSettings
+
+    def registry(self) -> Registry:
+        """The model registry; made when there is none."""
+        from models.registry import Registry, RegistrySettings
+
+        return Registry(RegistrySettings(root=self.workspace.root))
+
+    def registry_if_any(self) -> Registry | None:
+        """The model registry, or None where nothing was ever trained: looking must not write."""
+        return self.registry() if (self.workspace.root / "registry.db").is_file() else None
 
 
 def open_project(root: Path) -> Project:

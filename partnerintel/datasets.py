@@ -1,0 +1,161 @@
+"""What a model learns from: its ready-made snapshots where the mapping has some, else the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from data.checks import Finding
+from data.errors import MissingDataError, NotFoundError
+from data.mapping import SnapshotMapping, nearest
+from partnerintel.preparing import data_span, lake_of, training_dates
+from partnerintel.progress import Tick
+from partnerintel.settings import Project
+
+if TYPE_CHECKING:
+    from training.dataset import Dataset
+
+
+def snapshot_of(project: Project, model: str) -> SnapshotMapping | None:
+    """The mapping of ready-made columns for a model, or None."""
+    return next((s for s in project.data.snapshots if s.model == model), None)
+
+
+def trainable(project: Project) -> list[str]:
+    """Models the workspace has data for: those with labelled snapshots, and churn where tables are mapped."""
+    named = [s.model for s in project.data.snapshots if s.label]
+    return list(dict.fromkeys([*named, *(["churn"] if project.data.tables else [])]))
+
+
+def all_trainable(project: Project) -> list[str]:
+    """The same, refused when there are none.
+
+    Raises:
+        MissingDataError: Nothing is mapped.
+    """
+    names = trainable(project)
+    if not names:
+        raise MissingDataError(
+            "There is nothing to train on.",
+            allowed="`tables:`, or `snapshots:` with a `label:`, in partnerintel.yaml",
+        )
+    return names
+
+
+def check_model(project: Project, model: str) -> None:
+    """Refuse a name that no snapshot, no version and no authored model has.
+
+    Raises:
+        NotFoundError: With the names there are.
+    """
+    from models.catalog import specs
+
+    registry = project.registry_if_any()
+    registered = registry.models() if registry else []
+    known = list(dict.fromkeys([*(s.model for s in project.data.snapshots), *registered, *specs()]))
+    if model not in known:
+        near = nearest(model, known)
+        raise NotFoundError(
+            f"There is no model {model!r}.",
+            allowed=", ".join(known),
+            next_step=f"Did you mean {near!r}?"
+            if near
+            else "A model of your own is a `snapshots:` entry in partnerintel.yaml.",
+        )
+
+
+def dataset_of(
+    project: Project,
+    model: str,
+    *,
+    now: datetime,
+    tick: Tick,
+    test_at: date | None = None,
+    test_from: date | None = None,
+) -> tuple[Dataset, Sequence[Finding]]:
+    """Rows and labels of a model, and what was found wrong with ready-made columns.
+
+    Args:
+        project: The workspace.
+        model: Model name.
+        now: Naive UTC.
+        tick: Progress.
+        test_at: A date the snapshot grid must hold; snapshots are built for a grid through it.
+        test_from: The same.
+
+    Raises:
+        NotFoundError: No such model.
+        MissingDataError: The mapping has no data for it.
+    """
+    check_model(project, model)
+    mapping = snapshot_of(project, model)
+    if mapping is not None:
+        return _from_columns(project, mapping, tick=tick)
+    if model not in trainable(project):
+        raise MissingDataError(
+            f"There is no data for model {model!r}.",
+            allowed=", ".join(trainable(project)) or "map `tables:` or `snapshots:` first",
+            next_step=f"Add `snapshots:` with `model: {model}` to partnerintel.yaml.",
+            pointer="snapshots",
+        )
+    return _from_tables(project, model, now=now, tick=tick, anchor=test_at or test_from), ()
+
+
+def _from_columns(
+    project: Project, mapping: SnapshotMapping, *, tick: Tick
+) -> tuple[Dataset, Sequence[Finding]]:
+    from data.snapshots import read_snapshot
+    from training.from_snapshot import from_snapshot
+
+    base = project.data.folder(project.workspace.root)
+    snapshot = read_snapshot(
+        mapping,
+        base=base,
+        sources=project.data.sources,
+        progress=lambda what, share: tick(what.removeprefix(f"{mapping.model}: "), 0.3 * share),
+    )
+    dataset = from_snapshot(mapping, snapshot, scorecard=project.scorecards.get(mapping.model))
+    return dataset, snapshot.findings
+
+
+def _from_tables(project: Project, model: str, *, now: datetime, tick: Tick, anchor: date | None) -> Dataset:
+    from features.snapshot import build_and_save, read_snapshots
+    from models.catalog import specs
+    from models.scorecard import CHURN_DEFAULT
+    from training.from_tables import from_tables, read_history
+
+    lake = lake_of(project)
+    dates = _dates_through(project, training_dates(project, lake, now=now), anchor)
+    root = project.workspace.features
+    build_and_save(
+        root,
+        lake=lake,
+        as_ofs=dates,
+        settings=project.features,
+        progress=lambda view, done, of: tick(f"features {view}".strip(), 0.3 * done / of),
+    )
+    tick("labels", 0.3)
+    default = CHURN_DEFAULT if project.training.default_scorecard else None
+    return from_tables(
+        specs()[model],
+        read_snapshots(root, as_ofs=dates),
+        read_history(lake, settings=project.churn),
+        settings=project.churn,
+        # An export that ended years ago says nothing about the time since.
+        known_until=min(now, data_span(lake)[1]),
+        scorecard=project.scorecards.get(model, default),
+        horizon_days=project.training.horizon_days,
+    )
+
+
+def _dates_through(project: Project, dates: list[date], anchor: date | None) -> list[date]:
+    """The grid, moved so that `anchor` is one of its dates."""
+    from training.from_tables import snapshot_grid
+
+    if anchor is None or anchor in dates or not dates:
+        return dates
+    steps = {"month": 30, "week": 7}
+    every = steps.get(project.features.every) or int(project.features.every.removesuffix("d"))
+    moved: Any = snapshot_grid(dates[0], dates[-1], every_days=every, anchor=anchor)
+    return list(moved)

@@ -1,0 +1,95 @@
+"""Making a version the champion, when its gate lets it or a person says why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from data.errors import NotFoundError, PromotionRefusedError
+from partnerintel.datasets import check_model
+from partnerintel.settings import Project
+
+if TYPE_CHECKING:
+    from models.registry import Champion
+
+
+def promote_model(
+    project: Project, model: str, *, version: int | None, reason: str, by: str, now: datetime
+) -> Champion:
+    """Make a version the champion when the gate of its report passes, or a reason overrides it.
+
+    Raises:
+        PromotionRefusedError: The gate refuses and no reason was given.
+        PromotionConflictError: Another promotion came first.
+        NotFoundError: There is no candidate, or it was not evaluated.
+    """
+    check_model(project, model)
+    registry = project.registry_if_any()
+    chosen = version if version is not None or registry is None else registry.candidate(model)
+    if registry is None or chosen is None:
+        raise NotFoundError(
+            f"Model {model!r} has no candidate.", next_step=f"Run `partnerintel train {model}`."
+        )
+    _check_version(registry.versions(model), model, chosen)
+    before = registry.champion(model)
+    gate = stored_report(project, model, chosen)["gate"]
+    if not gate["passed"] and not reason.strip():
+        refusals = [(r["code"], r["message"]) for r in gate["refusals"]]
+        kept = f"version {before.version} stays champion" if before else "there is no champion"
+        raise PromotionRefusedError(f"Version {chosen} of {model} is refused; {kept}.", refusals=refusals)
+    champion = registry.promote(
+        model,
+        chosen,
+        expected=before.version if before else None,
+        by=by,
+        reason=reason or "the gate passed",
+        at=now,
+    )
+    _record(project, champion, overridden=not gate["passed"])
+    return champion
+
+
+def stored_report(project: Project, model: str, version: int) -> Mapping[str, Any]:
+    """The report kept with a version.
+
+    Raises:
+        NotFoundError: The version was not evaluated.
+    """
+    path = project.workspace.report(model, version, "json")
+    if not path.is_file():
+        raise NotFoundError(
+            f"Version {version} of {model} has no evaluation report.",
+            next_step=f"Run `partnerintel train {model}`: it evaluates what it registers.",
+        )
+    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _check_version(versions: Any, model: str, chosen: int) -> None:
+    known = [v.version for v in versions]
+    if chosen not in known:
+        raise NotFoundError(
+            f"Model {model!r} has no version {chosen}.", allowed=", ".join(map(str, known)) or "none yet"
+        )
+
+
+def _record(project: Project, champion: Champion, *, overridden: bool) -> None:
+    """Promotions belong in the audit log, overrides with their reason."""
+    from serving import audit
+    from serving.state import Database
+
+    database = Database(project.serving.database(project.workspace.root))
+    try:
+        database.migrate()
+        audit.append(
+            database,
+            at=champion.promoted_at,
+            actor=champion.promoted_by,
+            action="model.promote" + (".override" if overridden else ""),
+            object=f"{champion.model} {champion.version}",
+            detail={"reason": champion.reason},
+        )
+    finally:
+        database.close()
