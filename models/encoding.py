@@ -102,12 +102,12 @@ class Encoder:
     def encode(self, frame: Any) -> Any:
         """The matrix, float64 (n, columns); missing or infinite numbers are NaN, absent columns missing."""
         out = np.empty((len(frame), len(self.encoded)), dtype=np.float64)
+        plain = [f for f in self.features if f.kind != "category"]
+        out[:, [self.spans[f.name][0] for f in plain]] = _number_block(frame, plain)
         for feature in self.features:
-            span = self.spans[feature.name]
             if feature.kind == "category":
+                span = self.spans[feature.name]
                 out[:, span] = self._one_hot(span, _texts(_column(frame, feature.name)))
-            else:
-                out[:, span[0]] = _numbers(_column(frame, feature.name), feature)
         return out
 
     def filled(self, matrix: Any) -> Any:
@@ -202,6 +202,18 @@ def _column(frame: Any, name: str) -> Any:
     return frame[name] if name in frame.columns else pd.Series([np.nan] * len(frame), dtype="float64")
 
 
+def _number_block(frame: Any, features: list[Feature]) -> Any:
+    """Numbers and flags, (n, features); at once where all are floats, which is dozens of times faster."""
+    names = [f.name for f in features]
+    if set(names) <= set(frame.columns):
+        block = frame[names]
+        if all(dtype == np.float64 for dtype in block.dtypes):
+            values = block.to_numpy()
+            return np.where(np.isfinite(values), values, np.nan)
+    columns = [_numbers(_column(frame, f.name), f) for f in features]
+    return np.column_stack(columns) if columns else np.empty((len(frame), 0))
+
+
 def _number(name: str, numbers: Any) -> EncodedColumn:
     seen = numbers[~np.isnan(numbers)]
     if not len(seen):
@@ -223,8 +235,8 @@ def _levels(name: str, texts: Any, max_levels: int) -> list[EncodedColumn]:
 
 
 def _texts(column: Any) -> list[str | None]:
-    missing = pd.isna(column).to_numpy()
-    return [None if gone else str(value) for value, gone in zip(column, missing, strict=True)]
+    values = column.to_numpy(dtype=object)
+    return [None if gone else str(v) for v, gone in zip(values, pd.isna(values), strict=True)]
 
 
 def _numbers(column: Any, feature: Feature) -> Any:

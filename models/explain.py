@@ -89,15 +89,17 @@ def reasons(
     eta = bundle.eta(matrix, horizon=horizon)
     baseline = bundle.baseline(horizon)
     moments = list(as_of) if as_of is not None else [None] * len(matrix)
-    stale = frozenset(stale_views)
+    teller = _Teller(bundle, frozenset(stale_views))
+    columns = {c: rows[c].tolist() for c in teller.columns if c in rows.columns}
     out = []
-    for i, raw in enumerate(rows.to_dict("records")):
+    for i in range(len(matrix)):
         chosen = _strongest(explained.contributions[i], max_reasons)
+        raw = {name: values[i] for name, values in columns.items()}
+        by_feature = explained.by_feature[i]
         shown = tuple(
-            _reason(bundle, raw, explained.factors[k], float(explained.contributions[i, k]),
-                    explained.by_feature[i], moments[i], stale)
+            teller.reason(raw, k, float(explained.contributions[i, k]), by_feature, moments[i])
             for k in chosen
-        )  # fmt: skip
+        )
         rest = float(eta[i]) - baseline - math.fsum(r.contribution for r in shown)
         out.append(Reasons(float(eta[i]), baseline, shown, rest))
     return out
@@ -111,37 +113,38 @@ def _strongest(contributions: Any, most: int) -> list[int]:
     return raising + lowering
 
 
-def _reason(
-    bundle: Bundle,
-    raw: Mapping[str, Any],
-    factor: str,
-    contribution: float,
-    by_feature: Any,
-    as_of: datetime | None,
-    stale: frozenset[str],
-) -> Reason:
-    feature = _telling(bundle, factor, contribution, by_feature)
-    value = plain_value(raw.get(feature.name), feature)
-    peer = bundle.peers.value(bundle.peers.group(raw), feature.name, value)
-    return Reason(
-        factor=factor,
-        direction=bundle.spec.directions[0 if contribution > 0 else 1],
-        contribution=contribution,
-        sentence=sentence(feature, value, peer),
-        value=value,
-        peer_value=peer,
-        as_of=as_of,
-        stale=feature.view in stale,
-        actionable=feature.actionable,
-        feature=feature.name,
-    )
+class _Teller:
+    """Turns a factor's contribution into a reason; what does not change from row to row is looked up once."""
 
+    def __init__(self, bundle: Bundle, stale_views: frozenset[str]) -> None:
+        features = bundle.spec.features
+        self.bundle, self.stale_views, self.factors = bundle, stale_views, bundle.spec.factors
+        self.columns = tuple(dict.fromkeys((*bundle.spec.names, bundle.peers.by)))
+        self.members = [
+            [(j, f) for j, f in enumerate(features) if f.shown_factor == factor] for factor in self.factors
+        ]
 
-def _telling(bundle: Bundle, factor: str, contribution: float, by_feature: Any) -> Feature:
-    """The factor's feature that pulls most in the factor's own direction."""
-    sign = 1.0 if contribution > 0 else -1.0
-    members = [(j, f) for j, f in enumerate(bundle.spec.features) if f.shown_factor == factor]
-    return max(members, key=lambda pair: (sign * by_feature[pair[0]], -pair[0]))[1]
+    def reason(
+        self, raw: Mapping[str, Any], k: int, contribution: float, by_feature: Any, as_of: datetime | None
+    ) -> Reason:
+        """The reason for factor number `k`, told by its feature that pulls most in the factor's direction."""
+        sign = 1.0 if contribution > 0 else -1.0
+        feature = max(self.members[k], key=lambda pair: (sign * by_feature[pair[0]], -pair[0]))[1]
+        value = plain_value(raw.get(feature.name), feature)
+        peers = self.bundle.peers
+        peer = peers.value(peers.group(raw), feature.name, value)
+        return Reason(
+            factor=self.factors[k],
+            direction=self.bundle.spec.directions[0 if contribution > 0 else 1],
+            contribution=contribution,
+            sentence=sentence(feature, value, peer),
+            value=value,
+            peer_value=peer,
+            as_of=as_of,
+            stale=feature.view in self.stale_views,
+            actionable=feature.actionable,
+            feature=feature.name,
+        )
 
 
 def plain_value(value: Any, feature: Feature) -> float | str | bool | None:

@@ -86,4 +86,5 @@ def silence_days(activity: Any, partner_ids: Any, *, as_of: Any, settings: Churn
     )
     weight = settings.gap_shrinkage_count
     shrunken = (count * long_gap + weight * pooled) / (count + weight)
-    return np.clip(np.ceil(shrunken), settings.silence_floor_days, settings.silence_cap_days)
+    # Rounded first: 250.00000000000003 days are 250.
+    return np.clip(np.ceil(shrunken.round(6)), settings.silence_floor_days, settings.silence_cap_days)

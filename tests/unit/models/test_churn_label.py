@@ -147,6 +147,26 @@ def test_label_appears_only_when_horizon_and_silence_are_over(until: datetime, h
         assert (found.outcomes["known_at"] <= until).all()
 
 
+@pytest.mark.parametrize(
+    ("until", "intervals"),
+    [(day(90) - SECOND, []), (day(90), [0]), (day(150) - SECOND, [0]), (day(150), [0, 1])],
+)
+def test_interval_appears_only_when_its_end_and_the_silence_are_over(
+    until: datetime, intervals: list[int]
+) -> None:
+    busy = rows(*[("A", day(d)) for d in range(-1, 400, 5)])
+    assert list(label(busy, until=until).stacked["interval"]) == intervals
+
+
+@pytest.mark.parametrize(
+    ("last", "events"),
+    [(day(30) - SECOND, [1]), (day(30), [0, 1]), (day(90) - SECOND, [0, 1]), (day(90), [0, 0])],
+)
+def test_departure_at_a_boundary_belongs_to_the_interval_it_opens(last: datetime, events: list[int]) -> None:
+    busy = [("A", day(d)) for d in range(-1, 90, 5) if day(d) < last]
+    assert list(label(rows(*busy, ("A", last))).stacked["event"]) == events
+
+
 def test_reporting_lag_delays_every_label() -> None:
     late = FIXED.model_copy(update={"reporting_lag_days": 7})
     activity = rows(("A", day(-1)))
@@ -190,7 +210,7 @@ def test_activity_that_was_taken_back_vanishes_once_that_is_known() -> None:
 
 def test_silence_label_is_no_activity_within_its_horizon() -> None:
     for event, expected in ((T, 0), (day(90) - SECOND, 0), (day(90), 1)):
-        found = label(rows(("A", day(-1)), ("A", event)), config=SILENCE)
+        found = label(rows(("A", day(-1)), ("A", event), ("A", day(200))), config=SILENCE)
         assert answers(found) == {("A", 90): expected}
         assert list(found.outcomes["known_at"]) == [day(90)]
 
@@ -219,9 +239,24 @@ def test_own_rhythm_decides_how_long_a_silence_must_be() -> None:
     assert answers(label(activity, config=adaptive)) == {("quick", 30): 1, ("slow", 30): 0}
 
 
+def test_own_rhythm_decides_about_silences_after_as_of_too() -> None:
+    adaptive = ChurnSettings(horizons_days=(30,), gap_shrinkage_count=0.001, silence_cap_days=400)
+    slow = [("slow", day(d)) for d in range(-2001, 0, 200)]
+    quick = [("quick", day(d)) for d in range(-2001, 0, 10)]
+    later = [(p, day(d)) for p in ("slow", "quick") for d in (20, 170, 180)]
+    assert answers(label(rows(*slow, *quick, *later), config=adaptive)) == {("quick", 30): 1, ("slow", 30): 0}
+
+
+def test_a_partner_departs_whatever_the_others_do() -> None:
+    for busy in ("0", "B"):  # before and after it in order
+        others = [(busy, day(d)) for d in range(-30, 400, 5)]
+        found = answers(label(rows(("A", day(-1)), ("A", day(10)), *others)))
+        assert (found["A", 30], found[busy, 90]) == (1, 0)
+
+
 def test_rhythm_is_what_was_known_at_as_of() -> None:
     adaptive = ChurnSettings(gap_shrinkage_count=0.001, silence_cap_days=1000)
-    base = [("A", day(d)) for d in range(-1000, 0, 250)]
+    base = [("A", day(-251)), ("A", day(-1))]
     before = silence_days(rows(*base), ["A"], as_of=T, settings=adaptive)
     more = rows(*base, ("A", day(900)), ("A", day(-2000), day(1)), ("A", T))
     assert silence_days(more, ["A"], as_of=T, settings=adaptive) == before == 250
