@@ -49,7 +49,8 @@ def mapping(world: World, *, fmt: Format) -> dict[str, Any]:
     """The configuration that reads what `write` wrote; departures in all worlds are silences of 90 days."""
     config: dict[str, Any] = {
         "config_version": 1,
-        "tables": {name: {"path": f"raw/{name}.{fmt}"} for name in world.tables},
+        # A table without a row is no table: ingest would rightly ask where the rows are.
+        "tables": {name: {"path": f"raw/{name}.{fmt}"} for name, rows in world.tables.items() if len(rows)},
     }
     if world.panels:
         config["snapshots"] = [

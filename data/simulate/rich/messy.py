@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from data.simulate.config import RichConfig
 from data.simulate.streams import Floats, uniform
 from data.simulate.world import conform, days_after, labels
+from data.tables import TABLES
 
 DUPLICATE_SHARE = 0.004
 CORRECTION_SHARE = 0.003
@@ -60,3 +62,14 @@ def exported(config: RichConfig, table: str, columns: dict[str, Any]) -> Any:
 def at(config: RichConfig, day: Any) -> Any:
     """Timestamp of a day of this world."""
     return days_after(config.start, day)
+
+
+def without_optional(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The tables with every optional column empty, and no score in any survey."""
+    emptied = {}
+    for name, frame in tables.items():
+        contract = TABLES[name]
+        kept = [c.name for c in contract.columns if c.required or c.name in contract.key]
+        kept = [c for c in kept if (name, c) != ("surveys", "score")]
+        emptied[name] = conform(name, {c: frame[c].array for c in kept})
+    return emptied
