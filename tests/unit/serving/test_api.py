@@ -186,11 +186,9 @@ def test_without_features_known_partners_cannot_be_scored_and_rows_can(world: Wo
 
 
 def test_any_model_scores_rows_under_its_own_id_columns(world: World) -> None:
-    answer = world.call(
-        "POST", "/v1/models/churn/score", json={"rows": [good_row("A9")], "horizons_days": [90]}
-    )
+    answer = world.call("POST", "/v1/models/churn/score", json={"rows": [good_row("A9")]})
     result = answer.json()["results"][0]
-    assert (result["partner_id"], list(result["scores"])) == ("A9", ["90"])
+    assert (result["partner_id"], list(result["scores"])) == ("A9", ["30", "90", "180"])
 
 
 @pytest.mark.parametrize("path", ["/v1/models/nope", "/v1/models/../x", "/v1/decisions/x"])
@@ -271,6 +269,7 @@ def test_readiness_tells_the_truth(tmp_path: Path) -> None:
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert "version 8 was refused" in answer.json()["reasons"][0]
     assert scores(world, good_row())["30"]["model_version"] == "7"
+    (world.workspace / "serving").mkdir(exist_ok=True)
     (world.workspace / "serving" / "draining-1").touch()
     assert world.call("GET", "/readyz", role=None).status_code == 503
     assert world.call("GET", "/livez", role=None).status_code == 200

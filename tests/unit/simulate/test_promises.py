@@ -1,4 +1,4 @@
-"""What a simulated world promises: the same bytes again, truth apart, canonical tables, and no easy answer."""
+"""What a simulated world promises: the same bytes, truth apart, canonical tables, and no easy answer."""
 
 import os
 import subprocess
