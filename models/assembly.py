@@ -1,31 +1,27 @@
-"""Put a bundle together: horizons, calibration, interval, peers, golden rows."""
+"""Put a bundle together: horizons, health, peers, golden rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from models.boosting import BoostParams
-from models.calibration import Affine, fit_cloglog, fit_platt
-from models.design import Design, bootstrap_rows
+from models.calibration import Affine
+from models.design import Design
 from models.encoding import Encoder
-from models.fitting import Choices, Fitted, fit_terms, unlabelled_prior
+from models.fitting import Fitted, unlabelled_prior
 from models.hazards import horizon_constants
 from models.health import POINTS_AS_HEALTH, fit_scale
 from models.peers import fit_peers
 from models.scorecard import Scorecard
 from models.scoring import Bundle
 from models.spec import ModelSpec
-from models.spread import Spread, fit_spread
+from models.spread import Spread
 from models.terms import Terms
 
 EXAMPLES = 24
-REFITS = 8
-MAX_REFIT_ROWS = 12_000
-MAX_SPREAD_ROWS = 4_000
 UNDATED = 0
 
 
@@ -34,54 +30,6 @@ def constants_of(fitted: Fitted, design: Design, *, horizons_days: tuple[int, ..
     if not design.timed:
         return {int(horizons_days[0]) if horizons_days else UNDATED: 0.0}
     return horizon_constants(fitted.levels, lengths_days=design.lengths_days, horizons_days=horizons_days)
-
-
-def calibrate(
-    terms: Terms, constants: Mapping[int, float], matrix: Any, *, row: Any, horizon: Any, y: Any, link: str
-) -> tuple[Affine, dict[int, float]]:
-    """The affine map for rows the parts have not seen, and the constants that go with it.
-
-    A bundle says a + b·(g(x) + c_h). So that the slope acts on g alone, the constants come back as c_h / b.
-
-    Args:
-        terms: Fitted parts.
-        constants: Horizon → constant, from `constants_of`.
-        matrix: Encoded calibration rows, (n, p).
-        row: Matrix row of each outcome, (m,).
-        horizon: Horizon of each outcome, (m,).
-        y: Outcomes 0/1, (m,).
-        link: `log_odds` or `log_cumulative_hazard`.
-    """
-    if not len(y):
-        return Affine(), dict(constants)
-    eta = terms.eta(matrix)[np.asarray(row, dtype=int)]
-    constant = np.array([constants[int(h)] for h in horizon])
-    affine = (fit_platt if link == "log_odds" else fit_cloglog)(eta, y, constant=constant)
-    return affine, {h: c / affine.b for h, c in constants.items()}
-
-
-def bootstrap_spread(
-    fitted: Fitted,
-    design: Design,
-    encoder: Encoder,
-    spec: ModelSpec,
-    *,
-    scorecard: Scorecard | None,
-    params: BoostParams,
-    seed: int,
-    refits: int = REFITS,
-) -> Spread:
-    """Standard deviation of eta from refits on resampled groups and from masked inputs."""
-    rng = np.random.default_rng(seed)
-    size = min(len(design.matrix), MAX_REFIT_ROWS)
-    models = [
-        _refit(design, encoder, spec, scorecard, params, fitted.choices, rng, size, seed + 1 + k)
-        for k in range(refits)
-    ]
-    count = min(len(design.matrix), MAX_SPREAD_ROWS)
-    sample = design.matrix[np.sort(rng.choice(len(design.matrix), count, replace=False))]
-    scale = float(np.sqrt(size / len(design.matrix)))
-    return fit_spread(sample, encoder, eta=fitted.terms.eta, refits=models, scale=scale, seed=seed)
 
 
 def build_bundle(
@@ -162,21 +110,3 @@ def example_rows(encoder: Encoder, frame: Any) -> Any:
     for name in encoder.names:
         blank = encoder.blank(blank, name)
     return np.concatenate([rows, blank])
-
-
-def _refit(
-    design: Design,
-    encoder: Encoder,
-    spec: ModelSpec,
-    scorecard: Scorecard | None,
-    params: BoostParams,
-    choices: Choices,
-    rng: Any,
-    size: int,
-    seed: int,
-) -> Callable[[Any], Any]:
-    resampled = design.take(bootstrap_rows(design.group, size=size, rng=rng))
-    fitted = fit_terms(
-        resampled, encoder, spec, scorecard=scorecard, params=params, seed=seed, choices=choices
-    )
-    return fitted.terms.eta

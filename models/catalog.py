@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 
 import models
-from data.errors import ConfigError, NotFoundError
+from data.errors import ConfigError
 from models.spec import ModelSpec
 
 
@@ -31,15 +31,3 @@ def specs() -> dict[str, ModelSpec]:
             raise ConfigError(f"Two folders of models/ are called {spec.name!r}.", next_step="Rename one.")
         found[spec.name] = spec
     return dict(sorted(found.items()))
-
-
-def spec_of(name: str) -> ModelSpec:
-    """The authored model of that name.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    known = specs()
-    if name not in known:
-        raise NotFoundError(f"There is no model {name!r}.", allowed=", ".join(known) or "none yet")
-    return known[name]

@@ -1,7 +1,7 @@
 """Fit the parts of a score: scorecard map, penalised linear part, trees.
 
-Each part starts from what the ones before it explain; the weights of the learnt ones are earned on
-predictions out of fold (`models.blend`). Searching parameters, folds and splits is training's work.
+Both learnt parts start from the scorecard and never see one another; their weights are earned on predictions
+out of fold (`models.blend`). Searching parameters, folds and splits is training's work.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from models.calibration import Affine
 from models.design import Design
 from models.encoding import Encoder
 from models.glm import GlmFit, fit_glm
-from models.hazards import interval_effects
 from models.scorecard import Scorecard
 from models.spec import ModelSpec
 from models.terms import BoostTerm, LinearTerm, PriorTerm, Scaling, Terms
@@ -80,15 +79,17 @@ def fit_terms(
         choices: Penalty, number of trees, and weights; a part of weight 0 is left out.
     """
     prior = _fit_prior(design, encoder, spec, scorecard)
-    linear, level = _fit_linear(design, encoder, prior, choices.penalty)
-    boosted = None
+    linear = boosted = None
+    if choices.linear_weight > 0:
+        linear = _weighted(_fit_linear(design, encoder, prior, choices.penalty), choices.linear_weight)
     if choices.boosted_weight > 0 and choices.trees > 0:
-        known = (prior.eta(design.matrix) if prior else 0.0) + linear.eta(design.matrix)
-        given = design.log_exposure + known[design.row] + level[design.interval]
+        base = Terms(encoder, 0.0, prior)
+        given = (
+            design.log_exposure + base.eta(design.matrix)[design.row] + _levels(base, design)[design.interval]
+        )
         booster = fit_trees(design, encoder, params, offset=given, seed=seed, trees=choices.trees)
         boosted = BoostTerm(booster, choices.boosted_weight, design.timed)
-    kept = _weighted(linear, choices.linear_weight) if choices.linear_weight > 0 else None
-    terms = Terms(encoder, 0.0, prior, kept, boosted)
+    terms = Terms(encoder, 0.0, prior, linear, boosted)
     levels = _levels(terms, design)
     terms = replace(terms, intercept=float(levels[0]))
     return Fitted(terms, choices, tuple(float(v - levels[0]) for v in levels))
@@ -131,10 +132,8 @@ def unlabelled_prior(matrix: Any, encoder: Encoder, spec: ModelSpec, scorecard: 
     return PriorTerm(usable, columns, Affine(-50.0 * slope, slope), tuple(float(c) for c in centres))
 
 
-def _fit_linear(
-    design: Design, encoder: Encoder, prior: PriorTerm | None, penalty: float
-) -> tuple[LinearTerm, Any]:
-    """The linear part at full weight, and the intercept of each interval beside it.
+def _fit_linear(design: Design, encoder: Encoder, prior: PriorTerm | None, penalty: float) -> LinearTerm:
+    """The linear part at full weight.
 
     Slopes of the criteria are drawn to the prior's as firmly as coefficients are to nothing, per deviation.
     Signs hold here, too: a linear part against the stated sign would undo the trees' promise.
@@ -143,7 +142,7 @@ def _fit_linear(
     scores, signs = scaling(design.matrix), np.array(monotone_signs(encoder))
     if prior is None:
         fit = fit_glm(scores, design.likelihood(), penalty=penalty, sign=signs)
-        return LinearTerm(scaling, _floats(fit.coefficients)), _padded(fit, design)
+        return LinearTerm(scaling, _floats(fit.coefficients))
     points = prior.centred(design.matrix)
     deviation = np.maximum(points.std(axis=0), 1e-6)
     width, slope = len(signs), prior.affine.b
@@ -155,9 +154,7 @@ def _fit_linear(
         sign=np.concatenate([signs, np.full(len(deviation), np.sign(slope))]),
     )
     tilts = fit.coefficients[width:] / deviation - slope
-    # The points were centred, the prior is not: its constant belongs to the intercept.
-    level = _padded(fit, design) - prior.baseline
-    return LinearTerm(scaling, _floats(fit.coefficients[:width]), _floats(tilts), prior), level
+    return LinearTerm(scaling, _floats(fit.coefficients[:width]), _floats(tilts), prior)
 
 
 def _weighted(linear: LinearTerm, weight: float) -> LinearTerm:
@@ -170,9 +167,6 @@ def _weighted(linear: LinearTerm, weight: float) -> LinearTerm:
 
 def _levels(terms: Terms, design: Design) -> Any:
     """Log rate of each interval (or the one intercept) given all the parts, by maximum likelihood."""
-    if terms.boosted and design.timed:
-        # Refused here, at the source: trees that mix time with features would let risks cross.
-        interval_effects(terms.boosted, terms.encoder.filled(design.matrix[:8]), len(design.lengths_days))
     given = design.likelihood(terms.eta(design.matrix))
     return _padded(fit_glm(np.zeros((len(design.matrix), 0)), given, penalty=0.0), design)
 

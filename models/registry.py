@@ -187,11 +187,6 @@ class Registry:
                 manifest.verify(target, expected=known.manifest_sha256)
         return target
 
-    def local(self, model: str) -> list[int]:
-        """Versions with a folder on this machine, ascending; not verified."""
-        folder = self.settings.root / "bundles" / model
-        return sorted(int(p.name) for p in folder.glob("*") if p.name.isdigit())
-
     def _copy(self, known: Version, target: Path) -> None:
         parsed = urlparse(known.source)
         if parsed.scheme in ("", "file"):

@@ -114,12 +114,6 @@ class Scorecard(BaseModel):
         """Points of each row, 0–100, higher is better."""
         return np.clip(self.contributions(frame).sum(axis=1), 0.0, 100.0)
 
-    def missing(self, frame: Any) -> list[list[str]]:
-        """For each row, the labels of criteria without a value."""
-        gaps = np.isnan(self.values(frame))
-        names = [c.label or c.feature for c in self.criteria]
-        return [[n for n, gap in zip(names, row, strict=True) if gap] for row in gaps]
-
 
 CHURN_DEFAULT = Scorecard(
     criteria=(

@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.assembly import bootstrap_spread, build_bundle, calibrate, constants_of, unlabelled_bundle
+from models.assembly import build_bundle, constants_of, unlabelled_bundle
 from models.boosting import BoostParams
 from models.bundle import Bundle, load_bundle, save_bundle
+from models.calibration import fit_cloglog
 from models.churn import SPEC
-from models.design import Design
+from models.design import Design, bootstrap_rows
 from models.encoding import Encoder
 from models.fitting import Choices, Fitted, fit_terms
 from models.scorecard import CHURN_DEFAULT, Scorecard
+from models.spread import fit_spread
 
 LENGTHS = (30.0, 60.0, 90.0)
 CHOICES = Choices(penalty=30.0, trees=60, linear_weight=0.4, boosted_weight=0.6)
@@ -78,6 +80,16 @@ def outcomes(design: Design) -> tuple[Any, Any, Any]:
     return row, np.array([30, 90, 180])[k], (np.tile(gone, 3) <= k).astype(float)
 
 
+def _refit(
+    design: Design, spec: Any, encoder: Encoder, scorecard: Any, params: Any, choices: Any, *, number: int
+) -> Any:
+    drawn = bootstrap_rows(design.group, size=len(design.matrix), rng=np.random.default_rng(number))
+    fitted = fit_terms(
+        design.take(drawn), encoder, spec, scorecard=scorecard, params=params, seed=number, choices=choices
+    )
+    return fitted.terms.eta
+
+
 def make_bundle(
     count: int = 700,
     *,
@@ -99,12 +111,12 @@ def make_bundle(
     fresh = make_frame(300, seed=seed + 50)
     late = stacked(fresh, encoder.encode(fresh), seed=seed + 51)
     row, horizon, y = outcomes(late)
-    calibrator, constants = calibrate(
-        fitted.terms, constants, late.matrix, row=row, horizon=horizon, y=y, link="log_cumulative_hazard"
-    )
-    spread = bootstrap_spread(
-        fitted, design, encoder, spec, scorecard=scorecard, params=params, seed=5, refits=refits
-    )
+    eta = fitted.terms.eta(late.matrix)[row]
+    calibrator = fit_cloglog(eta, y, constant=np.array([constants[h] for h in horizon.tolist()]))
+    # A bundle says a + b·(g + c): divided by b, the constants stay as they are.
+    constants = {h: c / calibrator.b for h, c in constants.items()}
+    again = [_refit(design, spec, encoder, scorecard, params, choices, number=k) for k in range(refits)]
+    spread = fit_spread(design.matrix, encoder, eta=fitted.terms.eta, refits=again, seed=5)
     trained = {"n": count, "positives": design.positives, "seed": 3}
     return build_bundle(
         spec,

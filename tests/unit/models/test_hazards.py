@@ -20,6 +20,7 @@ from models.encoding import Encoder
 from models.fitting import fit_terms
 from models.hazards import horizon_constants, interval_effects
 from models.health import component_contributions
+from models.scorecard import Scorecard
 from models.terms import BoostTerm
 from tests.unit.models.conftest import CARD, CHOICES, LENGTHS, PARAMS, make_frame, stacked, true_log_hazard
 
@@ -192,6 +193,34 @@ def test_without_learnt_weight_the_order_is_the_scorecards() -> None:
     assert np.ptp(eta) > 0
     assert fitted.terms.linear is None
     assert fitted.terms.boosted is None
+
+
+def test_linear_part_takes_back_weight_the_scorecard_gives_a_criterion_wrongly() -> None:
+    frame = make_frame(3000, seed=12)
+    spec = SPEC.restricted_to(["login_count_30d", "registered_count_90d"])
+    encoder = Encoder.fit(frame, spec)
+    logins = frame["login_count_30d"].to_numpy()
+    y = np.random.default_rng(1).random(len(frame)) < 1 / (1 + np.exp(1.5 * (np.log1p(logins) - 1.2)))
+    design = Design.binary(encoder.encode(frame), y, group=frame["partner_id"])
+    wrong = Scorecard.model_validate(
+        {
+            "criteria": [
+                {"feature": "login_count_30d", "weight": 10, "low": 0, "high": 20},
+                {"feature": "registered_count_90d", "weight": 90, "low": 0, "high": 3},  # tells nothing
+            ]
+        }
+    )
+    choices = replace(CHOICES, linear_weight=1.0, boosted_weight=0.0)
+    terms = fit_terms(design, encoder, spec, scorecard=wrong, params=PARAMS, seed=1, choices=choices).terms
+    assert terms.prior is not None
+    assert terms.linear is not None
+    slopes = terms.prior.affine.b + np.array(terms.linear.tilts)
+    assert (slopes <= 1e-9).all()
+    assert abs(slopes[1]) < 0.2 * abs(terms.prior.affine.b)
+    contributions = terms.contributions(design.matrix)
+    np.testing.assert_allclose(
+        terms.baseline + contributions.sum(axis=1), terms.eta(design.matrix), atol=1e-9
+    )
 
 
 def test_order_of_the_scorecard_holds_even_when_the_labels_say_the_opposite() -> None:

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import models
-from data.errors import ConfigError, NotFoundError
-from models.catalog import spec_of, specs
+from data.errors import ConfigError
+from models.catalog import specs
 from models.churn import SPEC
 from models.spec import Feature, ModelSpec, base_column
 
@@ -88,11 +88,6 @@ def test_ready_made_columns_become_features_by_their_type() -> None:
 )  # fmt: skip
 def test_lags_and_trends_share_the_factor_of_their_column(column: str, base: str) -> None:
     assert base_column(column) == base
-
-
-def test_unknown_model_is_named_with_those_there_are() -> None:
-    with pytest.raises(NotFoundError, match=r"no model 'chrun'.*churn"):
-        spec_of("chrun")
 
 
 def _drop_in(folder: Path, name: str, code: str) -> None:
