@@ -270,7 +270,8 @@ def build(workspace: Dir = HERE) -> None:
     """Build a bento that carries the champions, for a machine without this project."""
     from partnerintel import running
 
-    typer.echo(running.build_bento(_open(workspace), now=_now()))
+    for line in running.build(_open(workspace), now=_now()):
+        typer.echo(line)
 
 
 @app.command()

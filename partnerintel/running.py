@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 
-from data.errors import ConfigError
 from partnerintel.settings import Project
-
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def serve(project: Project, *, host: str | None, port: int | None) -> int:
@@ -23,31 +17,23 @@ def serve(project: Project, *, host: str | None, port: int | None) -> int:
     return run(project.workspace.root, project.serving.model_copy(update=changes))
 
 
-def build_bento(project: Project, *, now: datetime) -> str:
-    """Build a bento that carries the champions and the last-known features; returns its tag.
+def build(project: Project, *, now: datetime) -> list[str]:
+    """Build a bento that carries the champions and the last-known features.
+
+    It is kept in BENTOML_HOME when that is set, else in `bentos/` of the workspace.
+
+    Returns:
+        Lines to print: what it carries, its tag, where it lies.
 
     Raises:
         ConfigError: The project is installed as a package: there is no bentofile.yaml to build from.
+        NotFoundError: There is no champion to carry.
     """
-    from serving.seed import fill_seed
+    from serving.bento import build_bento
 
-    if not (REPOSITORY / "bentofile.yaml").is_file():
-        raise ConfigError(
-            "There is no bentofile.yaml here.", next_step="Build from a checkout of the project."
-        )
-    seed = REPOSITORY / "seed"
-    fill_seed(seed, workspace=project.workspace.root, now=now)
-    try:
-        home = os.environ.get("BENTOML_HOME", str(project.workspace.root / "bentos"))
-        done = subprocess.run(  # noqa: S603 - our own interpreter
-            [sys.executable, "-m", "bentoml", "build", "-o", "tag", str(REPOSITORY)],
-            env={**os.environ, "BENTOML_HOME": home},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    finally:
-        shutil.rmtree(seed, ignore_errors=True)
-    if done.returncode != 0:
-        raise ConfigError(f"BentoML could not build: {done.stderr.strip().splitlines()[-1:]}")
-    return done.stdout.strip()
+    given = os.environ.get("BENTOML_HOME")
+    home = Path(given) if given else project.workspace.root / "bentos"
+    lines: list[str] = []
+    tag = build_bento(project.workspace.root, now=now, home=home, announce=lines.append)
+    name, _, version = tag.partition(":")
+    return [*lines, tag, f"in {home / 'bentos' / name / version}"]
