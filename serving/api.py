@@ -30,7 +30,7 @@ from serving.problems import (
     problem_of,
 )
 from serving.replay import Replay
-from serving.scoring import Scoring, Wish
+from serving.scoring import CHURN, Scoring, Wish
 from serving.shelf import Shelf
 
 
@@ -151,7 +151,7 @@ def _scores(app: FastAPI, use_cases: Callable[[], UseCases]) -> None:
         responses={200: {"model": schemas.ModelScoreAnswer}, **only(*SCORE)},
     )
     def score_rows(name: str, body: schemas.ModelScoreRequest, identity: Caller) -> Response:
-        wish = Wish(tuple(body.horizons_days), body.max_reasons)
+        wish = Wish(max_reasons=body.max_reasons)
         return Answer(use_cases().scoring.rows_of_model(name, body.rows, wish, identity=identity))
 
 
@@ -239,11 +239,13 @@ def _operations(app: FastAPI, use_cases: Callable[[], UseCases]) -> None:
 
     @app.get("/openapi.json", include_in_schema=False)
     def openapi_document() -> Response:
-        return Answer(document(app))
+        return Answer(document(app, horizons=use_cases().shelf.horizons(CHURN)))
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> Response:
-        return HTMLResponse(page(document(app)), headers=PAGE_HEADERS)
+        return HTMLResponse(
+            page(document(app, horizons=use_cases().shelf.horizons(CHURN))), headers=PAGE_HEADERS
+        )
 
 
 def _failures(app: FastAPI) -> None:

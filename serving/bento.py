@@ -58,8 +58,11 @@ def build_bento(
 
 def _build(context: Path, home: Path | None) -> str:
     environment = {**os.environ, **ENVIRONMENT, **({"BENTOML_HOME": str(home)} if home else {})}
-    command = [sys.executable, "-m", "bentoml", "build", str(context), "-o", "tag"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    command = [sys.executable, "-m", "bentoml", "build", ".", "-o", "tag"]
+    # BentoML refuses files outside the folder it is run in.
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        command, cwd=context, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no reason given"]
         raise ConfigError(f"BentoML did not build: {said[0]}", pointer="bentofile.yaml")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from fastapi import FastAPI
@@ -18,11 +20,23 @@ ABOUT = (
 )
 
 
-def document(app: FastAPI) -> dict[str, Any]:
-    """The document, made once for each application."""
+def document(app: FastAPI, *, horizons: Sequence[int]) -> dict[str, Any]:
+    """The document.
+
+    Args:
+        app: The application; what does not change is made once for each.
+        horizons: Horizons of the churn model in service: the customer sets them, so the document follows.
+    """
     if app.openapi_schema is None:
         app.openapi_schema = _build(app)
-    return app.openapi_schema
+    found = deepcopy(app.openapi_schema)
+    query = found["paths"]["/v1/partners/{partner_id}/churn"]["get"]["parameters"]
+    named = [p["schema"] for p in query if p["name"] == "horizons_days"]
+    body = found["components"]["schemas"]["ChurnScoreRequest"]
+    for schema in (*named, body["properties"]["horizons_days"]):
+        schema["items"] = {"type": "integer", "enum": list(horizons)}
+    body["examples"] = [{"partner_ids": ["A1"], "horizons_days": list(horizons), "max_reasons": 5}]
+    return found
 
 
 def _build(app: FastAPI) -> dict[str, Any]:

@@ -7,11 +7,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 MAX_ROWS = 1_000
-Horizons = Annotated[list[Annotated[int, Field(ge=1, le=3650)]], Field(min_length=1, max_length=10)]
-MaxReasons = Annotated[int, Field(ge=1, le=20, description="Reasons for and against, each.")]
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 5.0 is the integer 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# The converter stands last: before the bounds it would hide them from the document.
+Horizon = Annotated[int, Field(ge=1, le=3650), BeforeValidator(_whole)]
+Horizons = Annotated[list[Horizon], Field(min_length=1, max_length=10)]
+MaxReasons = Annotated[
+    int, Field(ge=1, le=20, description="Reasons for and against, each."), BeforeValidator(_whole)
+]
 LOOSE_ROW = "One object: the entity's id columns, `as_of` (optional), and `features`: {name: value}."
 
 
@@ -24,11 +35,9 @@ class Envelope(BaseModel):
 class ChurnScoreRequest(Envelope):
     """Score partners by id, or rows of features; one of the two."""
 
+    # No `examples` here: BentoML, which describes the native verb, does not know the keyword.
     model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [{"required": ["partner_ids"]}, {"required": ["rows"]}],
-            "examples": [{"partner_ids": ["A1"], "horizons_days": [30, 90, 180], "max_reasons": 5}],
-        }
+        json_schema_extra={"oneOf": [{"required": ["partner_ids"]}, {"required": ["rows"]}]}
     )
 
     partner_ids: Annotated[list[str], Field(min_length=1, max_length=MAX_ROWS)] = Field(
@@ -48,10 +57,9 @@ class ChurnScoreRequest(Envelope):
 
 
 class ModelScoreRequest(Envelope):
-    """Score rows of features with any model."""
+    """Score rows of features with any model, at every horizon it answers for."""
 
     rows: Annotated[list[Any], Field(min_length=1, max_length=MAX_ROWS, description=LOOSE_ROW)]
-    horizons_days: Horizons = Field(default_factory=list, description="Default: all the model answers for.")
     max_reasons: MaxReasons = 5
 
 

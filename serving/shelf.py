@@ -44,6 +44,15 @@ class Shelf:
             raise NotFoundError("There is no model of that name.", allowed=", ".join(sorted(specs())))
         return self._describe(name, view)
 
+    def horizons(self, name: str) -> list[int]:
+        """Horizons a model answers for: those in service, else those authored."""
+        from models.catalog import specs
+
+        served = self._view().models.get(name)
+        if served is not None:
+            return sorted(served.bundle.horizons)
+        return list(specs()[name].horizons_days) if name in specs() else []
+
     def _describe(self, name: str, view: View) -> dict[str, Any]:
         from models.catalog import specs
 

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 MAX_DEPTH = 16
+MAX_DIGITS = 308
 _NOT_STRUCTURE = bytes(b for b in range(256) if b not in b'[]{}"')
 _ESCAPES = re.compile(rb"\\.", re.DOTALL)
 _STRINGS = re.compile(rb'"[^"]*"')
@@ -94,9 +95,9 @@ def _finite(text: str) -> float:
 
 
 def _integer(text: str) -> int:
-    # Beyond 2^53 readers of JSON disagree about an integer, and thousands of digits cost quadratic time.
-    if len(text) > 17 or abs(int(text)) > 2**53:
-        raise JsonFault("The body holds an integer beyond 2^53; send identifiers as text.", malformed=False)
+    # Thousands of digits cost quadratic time, and no 64-bit float holds them.
+    if len(text) > MAX_DIGITS:
+        raise JsonFault("The body holds a number too large for a 64-bit float.", malformed=False)
     return int(text)
 
 

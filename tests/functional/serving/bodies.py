@@ -28,10 +28,19 @@ MALFORMED: tuple[bytes, ...] = (
 )  # fmt: skip
 
 
-def bad_bodies(entity: str = "partner_id") -> Iterator[bytes]:
-    """All of them; each has something wrong, whichever scoring route it is sent to."""
+def bad_bodies(*, horizons: bool, entity: str = "partner_id") -> Iterator[bytes]:
+    """All of them; each has something wrong.
+
+    Args:
+        horizons: Whether the route takes `horizons_days`.
+        entity: Id column of a row.
+    """
     yield from MALFORMED
-    good: dict[str, Any] = {"rows": [good_row()], "horizons_days": [30], "max_reasons": 5}
+    good: dict[str, Any] = {
+        "rows": [good_row()],
+        "max_reasons": 5,
+        **({"horizons_days": [30]} if horizons else {}),
+    }
     for field in ("rows", "horizons_days", "max_reasons", "unknown_field", "decision_id", "model_version"):
         for junk in JUNK:
             if not (field == "max_reasons" and junk == 5):
@@ -61,8 +70,19 @@ def bad_bodies(entity: str = "partner_id") -> Iterator[bytes]:
     for count in (0, 1001, 5000):
         yield dumped({"rows": [{}] * count})
         yield dumped({"partner_ids": ["a"] * count})
-    for horizons in ([0], [-30], [45], [30, 45], [30.5], ["30"], [True], [None], [[30]], list(range(1, 12))):
-        yield dumped({**good, "horizons_days": horizons})
+    for wrong_horizons in (
+        [0],
+        [-30],
+        [45],
+        [30, 45],
+        [30.5],
+        ["30"],
+        [True],
+        [None],
+        [[30]],
+        list(range(1, 12)),
+    ):
+        yield dumped({**good, "horizons_days": wrong_horizons})
     for reasons in (0, -1, 21, 10**9, 5.5, "5", True, [5]):
         yield dumped({**good, "max_reasons": reasons})
 

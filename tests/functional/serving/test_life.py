@@ -19,7 +19,7 @@ import pytest
 from features.settings import FeatureSettings
 from features.snapshot import read_snapshots
 from features.store import FeatureStore
-from models.bundle import Bundle, save_bundle
+from models.bundle import Bundle
 from serving.scores import frame_of
 from serving.server import stop
 from tests.functional.serving.conftest import Served, make_workspace, start
@@ -228,7 +228,9 @@ def test_a_damaged_champion_is_refused_by_the_running_server_which_goes_on(serve
     assert ready.status_code == 200
     assert served.call("POST", SCORE, json={"rows": [good_row()]}).status_code == 200
     assert pids <= {p.pid for p in psutil.Process(served.process.pid).children(recursive=True)}
-    save_bundle(small_bundle(4), served.workspace / "mlflow/artifacts/9")
+    served.shop.promote(int(before), expected=9)
+    wait_until(lambda: served.call("GET", "/readyz", role=None).json()["status"] == "ok")
+    assert served.call("GET", "/v1/models/churn").json()["version"] == before
 
 
 def test_draining_says_not_ready_finishes_what_was_begun_and_leaves_no_process(tmp_path: Path) -> None:

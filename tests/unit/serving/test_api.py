@@ -270,6 +270,7 @@ def test_readiness_tells_the_truth(tmp_path: Path) -> None:
     assert "version 8 was refused" in answer.json()["reasons"][0]
     assert scores(world, good_row())["30"]["model_version"] == "7"
     (world.workspace / "serving").mkdir(exist_ok=True)
+    (world.workspace / "serving").mkdir(exist_ok=True)
     (world.workspace / "serving" / "draining-1").touch()
     assert world.call("GET", "/readyz", role=None).status_code == 503
     assert world.call("GET", "/livez", role=None).status_code == 200

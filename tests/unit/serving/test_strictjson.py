@@ -74,7 +74,6 @@ def test_brackets_inside_strings_do_not_nest(text: str) -> None:
         (b'{"a": {"b": 1, "b": 2}}', False),
         (b'{"a": 1e999}', False),
         (b'{"a": -1e999}', False),
-        (b'{"a": 9007199254740993}', False),
         (b'{"a": ' + b"9" * 5000 + b"}", False),
         (b'{"a": "\\ud800"}', False),
         (b'{"\\udc00": 1}', False),

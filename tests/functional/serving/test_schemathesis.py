@@ -1,0 +1,54 @@
+"""Schemathesis on our own OpenAPI document, all checks, fixed seed, against the served process."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.functional.serving.conftest import Served
+
+SEED = 20261120
+
+
+def run(served: Served, *, examples: int) -> tuple[int, str]:
+    """Exit code and report of one run."""
+    made = served.call("GET", "/v1/partners/P0/churn").json()["churn_probability"]["30"]["decision_id"]
+    config = served.workspace / "schemathesis.toml"
+    config.write_text(f'[parameters]\npartner_id = "P0"\ndecision_id = "{made}"\n')
+    binary = [sys.executable, "-m", "schemathesis.cli"]
+    command = [
+        *binary, "run", f"{served.url}/openapi.json", "--seed", str(SEED), "--max-examples", str(examples),
+        "--checks", "all", "--workers", "1", "--no-color", "--suppress-health-check", "all",
+        "-H", f"Authorization: Bearer {served.keys['admin']}",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=served.workspace, check=False, timeout=1500
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def generated(report: str) -> int:
+    found = re.search(r"(\d+) generated", report)
+    return int(found[1]) if found else 0
+
+
+def test_a_few_hundred_generated_cases_find_nothing(served: Served) -> None:
+    code, report = run(served, examples=15)
+    assert code == 0, report[-6000:]
+    assert generated(report) >= 200, report[-2000:]
+
+
+@pytest.mark.slow
+def test_two_thousand_generated_cases_find_nothing(served: Served) -> None:
+    code, report = run(served, examples=200)
+    assert code == 0, report[-6000:]
+    assert generated(report) >= 2000, report[-2000:]
+
+
+def test_the_document_is_json_of_the_declared_version(served: Served) -> None:
+    document = json.loads(served.call("GET", "/openapi.json", role=None).text)
+    assert document["openapi"].startswith("3.1")
