@@ -1,15 +1,14 @@
-"""`python -m tests.faults`: run every case in full and rewrite evaluation/reliability.json."""
+"""`python -m tests.faults`: run cases in full; rewrite evaluation/reliability.json and its page."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
-from tests.faults.harness import as_line, case_ids, run_apart, run_here
-
-REPORT = Path(__file__).resolve().parents[2] / "evaluation" / "reliability.json"
+from tests.faults.harness import Row, as_line, case_ids, run_apart, run_here
+from tests.faults.page import PAGE, REPORT, rendered, stored
 
 
 def main() -> int:
@@ -26,9 +25,16 @@ def main() -> int:
     for case in given.cases or case_ids():
         rows.append(run_apart(case, full=True))
         print(as_line(rows[-1]), flush=True)
-    if not given.cases:
-        REPORT.write_text(json.dumps([asdict(r) for r in rows], indent=1, sort_keys=True) + "\n")
+    keep(rows)
     return 0 if all(r.passed for r in rows) else 1
+
+
+def keep(rows: Sequence[Row]) -> None:
+    """Replace these rows of the report, and drop those whose case is gone."""
+    known = {r.case: r for r in (*stored(), *rows)}
+    every = [known[case.upper()] for case in case_ids() if case.upper() in known]
+    REPORT.write_text(json.dumps([asdict(r) for r in every], indent=1, sort_keys=True) + "\n")
+    PAGE.write_text(rendered(every), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from models.scoring import Bundle, Explanation
+from serving.rows import MAX_NUMBER
 from serving.scores import Input, Options, score_inputs
 from serving.view import Served as ServedModel
 from tests.faults.harness import Outcome, judged
@@ -89,13 +90,17 @@ def spoilt_rows(seed: int) -> Iterator[Spoilt]:
     nothing = changed(**dict.fromkeys(features))
     yield Spoilt("nothing known", (nothing, {**row, "features": {}}), warned=True)
     for factor in (100.0, -100.0, 1e12):
-        yield Spoilt(
-            f"all × {factor:g}", (changed(**{k: (v or 1) * factor for k, v in numbers.items()}),), True
-        )
+        every = {k: _within((v or 1) * factor) for k, v in numbers.items()}
+        yield Spoilt(f"all × {factor:g}", (changed(**every),), warned=True)
         for name, value in numbers.items():
-            yield Spoilt(f"{name} × {factor:g}", (changed(**{name: value * factor}),))
+            yield Spoilt(f"{name} × {factor:g}", (changed(**{name: _within(value * factor)}),))
     for value in (0.0, 1.0, 1e15):
         yield Spoilt(f"all are {value:g}", (changed(**dict.fromkeys(numbers, value)),) * 5)
+
+
+def _within(value: float) -> float:
+    """As large as a number may be; beyond that it is a bad body."""
+    return max(-MAX_NUMBER, min(MAX_NUMBER, value))
 
 
 def _tried(seeds: Sequence[int], ask: Callable[[Sequence[Row]], Answer]) -> Outcome:

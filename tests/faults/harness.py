@@ -6,7 +6,8 @@ A case is a module `case_<id>.py` in this folder with
 - `run(size) -> Outcome`: tries `size` variations and counts those that failed;
 - `planted() -> Outcome`: the same check against one deliberately broken part; it must report a failure, so
   that a check which finds nothing can never pass unseen;
-- `QUICK`, `FULL`: sizes for `make test` and for `make trust`.
+- `QUICK`, `FULL`: sizes for `make test` and for `make trust`;
+- `SLOW = True` where even the quick size takes more than fifteen seconds: `make test-slow` runs it.
 
 Every case runs in a process of its own, with a time limit: a death by signal or a hang is a result, not an
 accident.
@@ -16,11 +17,16 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import psutil
 
 FOLDER = Path(__file__).parent
 TIMEOUT_SECONDS = 900
@@ -45,6 +51,7 @@ class Row:
     failed: int
     figure: str
     planted_found: bool
+    seconds: float = 0.0
 
     @property
     def passed(self) -> bool:
@@ -58,14 +65,23 @@ def judged(tried: int, faults: Sequence[str], figure: str) -> Outcome:
 
 
 def case_ids() -> list[str]:
-    """Identifiers of the cases in this folder, sorted."""
-    return sorted(p.stem.removeprefix("case_") for p in FOLDER.glob("case_*.py"))
+    """Identifiers of the cases in this folder: a1, a2, …, a10, b1."""
+    found = [p.stem.removeprefix("case_") for p in FOLDER.glob("case_*.py")]
+    return sorted(found, key=lambda case: (case[0], int(case[1:])))
+
+
+def is_slow(case: str) -> bool:
+    """Whether a case says so; it is not imported for that."""
+    text = (FOLDER / f"case_{case}.py").read_text(encoding="utf-8")
+    return re.search(r"^SLOW = True\b", text, re.MULTILINE) is not None
 
 
 def run_here(case: str, *, full: bool) -> Row:
     """Run a case in this process."""
     module = importlib.import_module(f"tests.faults.case_{case}")
+    begun = time.perf_counter()
     outcome: Outcome = module.run(module.FULL if full else module.QUICK)
+    seconds = round(time.perf_counter() - begun, 1)
     planted: Outcome = module.planted()
     return Row(
         case.upper(),
@@ -74,29 +90,44 @@ def run_here(case: str, *, full: bool) -> Row:
         outcome.failed,
         outcome.figure,
         planted_found=planted.failed > 0,
+        seconds=seconds,
     )
 
 
 def run_apart(case: str, *, full: bool) -> Row:
     """Run a case in a process of its own and read its line."""
-    command = [sys.executable, "-m", "tests.faults", "--here", case, *(["--full"] if full else [])]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "tests.faults",
+        "--here",
+        case,
+        *(["--full"] if full else []),
+    ]
+    child = subprocess.Popen(
+        command, cwd=FOLDER.parents[1], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
-        done = subprocess.run(
-            command,
-            cwd=FOLDER.parents[1],
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
+        said, complained = child.communicate(timeout=TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
+        _end(child)
         return Row(case.upper(), "hung", 1, 1, f"no end after {TIMEOUT_SECONDS} s", planted_found=False)
-    if done.returncode != 0:
-        tail = done.stderr.strip().splitlines()[-1:] or [""]
-        return Row(
-            case.upper(), "died", 1, 1, f"exit {done.returncode}: {tail[0][:300]}", planted_found=False
-        )
-    return Row(**json.loads(done.stdout.strip().splitlines()[-1]))
+    if child.returncode != 0:
+        tail = complained.strip().splitlines()[-1:] or [""]
+        told = f"exit {child.returncode}: {tail[0][:300]}"
+        return Row(case.upper(), "died", 1, 1, told, planted_found=False)
+    return Row(**json.loads(said.strip().splitlines()[-1]))
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """End a case and whatever it started."""
+    family = [child, *psutil.Process(child.pid).children(recursive=True)]
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    child.communicate()
 
 
 def as_line(row: Row) -> str:
