@@ -28,19 +28,10 @@ MALFORMED: tuple[bytes, ...] = (
 )  # fmt: skip
 
 
-def bad_bodies(*, horizons: bool, entity: str = "partner_id") -> Iterator[bytes]:
-    """All of them; each has something wrong.
-
-    Args:
-        horizons: Whether the route takes `horizons_days`.
-        entity: Id column of a row.
-    """
+def bad_bodies(entity: str = "partner_id") -> Iterator[bytes]:
+    """All of them; each has something wrong, whichever scoring route it is sent to."""
     yield from MALFORMED
-    good: dict[str, Any] = {
-        "rows": [good_row()],
-        "max_reasons": 5,
-        **({"horizons_days": [30]} if horizons else {}),
-    }
+    good: dict[str, Any] = {"rows": [good_row()], "max_reasons": 5}
     for field in ("rows", "horizons_days", "max_reasons", "unknown_field", "decision_id", "model_version"):
         for junk in JUNK:
             if not (field == "max_reasons" and junk == 5):
