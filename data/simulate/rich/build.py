@@ -58,7 +58,7 @@ def build_rich(config: RichConfig, *, index: Ints | None = None) -> World:
     latent = Latent(who, course, accounts, market, offers)
     tables = {"terminations": terminations, **_dated(config, latent)}
     tables |= _master(config, latent, tables["deals"])
-    tables["touchpoints"], channels = build_touchpoints(config, who, accounts, tables["deals"])
+    tables["touchpoints"], channels = build_touchpoints(config, accounts, tables["deals"])
     tables["prospects"], prospects = build_prospects(config, who)
     panels = {}
     if config.leaky:

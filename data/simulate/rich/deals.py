@@ -48,6 +48,14 @@ def win_log_odds(who: Population) -> Floats:
     return -0.1 + 0.35 * who.quality + 0.25 * who.productive
 
 
+def launch_week(config: RichConfig, who: Population) -> Any:
+    """Partner × week: whether a productive new partner brings its first deal then, which will be won."""
+    after = 5 + below(16, config.seed, "launch", who.index)
+    week = np.floor(who.signed_day / 7).astype(np.int64) + after
+    brings = who.productive & (who.signed_day >= 0)
+    return (np.arange(config.weeks)[None, :] == week[:, None]) & brings[:, None]
+
+
 def build_deals(
     config: RichConfig, who: Population, course: Course, accounts: Accounts
 ) -> list[dict[str, Any]]:
@@ -68,11 +76,12 @@ class _Draws:
         stream: str,
         rate: Floats,
         course: Course,
+        extra: Any = 0,
     ) -> None:
         seed = config.seed
         self.stream = stream
         week = np.arange(config.weeks)[None, :]
-        cell, nth = expand(poisson(rate, seed, stream, who.column, week))
+        cell, nth = expand(poisson(rate, seed, stream, who.column, week) + extra * (rate > 0))
         self.row, at_week = np.divmod(cell, config.weeks)
         self.key = (who.index[self.row], at_week, nth)
         self.number = (self.key[0] * config.weeks + at_week) * 64 + np.minimum(nth, 63)
@@ -124,11 +133,12 @@ def _registrations(config: RichConfig, who: Population, draws: _Draws) -> list[d
     seed = config.seed
     lag = np.exp(np.log(35) + 0.5 * normal(seed, "reg.lag", *draws.key))
     decided = draws.day + lag
-    won = uniform(seed, "reg.won", *draws.key) < expit(win_log_odds(who))[draws.row]
-    lapsed = uniform(seed, "reg.expired", *draws.key) < 0.15
+    launch = launch_week(config, who)[draws.row, draws.key[1]] & (draws.key[2] == 0)
+    won = launch | (uniform(seed, "reg.won", *draws.key) < expit(win_log_odds(who))[draws.row])
+    lapsed = ~launch & (uniform(seed, "reg.expired", *draws.key) < 0.15)
     gone = decided >= draws.departed
     status = np.where(gone | lapsed, "expired", np.where(won, "won", "lost")).astype(object)
-    sourced = uniform(seed, "reg.sourced", *draws.key) < 0.75
+    sourced = launch | (uniform(seed, "reg.sourced", *draws.key) < 0.75)
     sourced &= ~draws.first_year | who.productive[draws.row]
     happened = decided < config.days
     estimate = np.round(draws.amount * np.exp(0.25 * normal(seed, "reg.estimate", *draws.key)), -2)

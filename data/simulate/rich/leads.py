@@ -63,9 +63,8 @@ def assignments_table(config: RichConfig, market: Market, offers: Offers) -> pd.
     accepted = offers.answer == 0
     answers = np.array(("accepted", "declined", "expired"), dtype=object)[offers.answer]
     outcome = np.where(offers.won, "won", "lost").astype(object)
-    reason = np.array(DECLINE_REASONS, dtype=object)[
-        below(4, config.seed, "decline.why", offers.lead, offers.round)
-    ]
+    why = below(len(DECLINE_REASONS), config.seed, "decline.why", offers.lead, offers.round)
+    reason = np.array(DECLINE_REASONS, dtype=object)[why]
     reason = np.where(offers.answer == 1, reason, _NOTHING)
     value = np.where(offers.won, offers.value, np.nan)
     nothing = np.full(offers.lead.size, _NOTHING, dtype=object)

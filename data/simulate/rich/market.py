@@ -86,12 +86,12 @@ class Market:
         size_gap = np.log(leads.employees[lead] / 150) - who.firms.size[partner]
         log_odds = (
             0.9
-            + 0.7 * state
+            + 0.5 * state
             + 0.5 * self.specialty(lead, partner)
             + 0.5 * self.same_region(lead, partner)
             - 0.25 * np.abs(size_gap)
             + 0.3 * np.log(leads.value[lead] / 5000)
-            + 0.4 * who.quality[partner]
+            + 0.2 * who.quality[partner]
         )
         return np.asarray(expit(log_odds) * present)
 
@@ -102,14 +102,14 @@ class Market:
         size_gap = np.log(leads.employees[lead] / 150) - who.firms.size[partner]
         same_industry = leads.industry[lead] == who.firms.industry[partner]
         log_odds = (
-            -1.25
-            + 0.9 * self.specialty(lead, partner)
-            + 0.8 * same_industry
+            -1.0
+            + 0.8 * self.specialty(lead, partner)
+            + 0.7 * same_industry
             + 0.6 * (same_industry & who.firms.services[partner])
             + 0.3 * self.same_region(lead, partner)
             - 0.3 * np.abs(size_gap)
-            + 0.55 * who.quality[partner]
-            + 0.25 * state
+            + 0.3 * who.quality[partner]
+            + 0.15 * state
         )
         return np.asarray(expit(log_odds) * present)
 

@@ -76,7 +76,7 @@ def capacity(who: Population) -> Any:
 def build_territories(config: RichConfig, who: Population) -> pd.DataFrame:
     """Every partner's home country, whole or one region; some also serve a neighbouring country."""
     seed = config.seed
-    whole = (who.firms.size > -0.3) | (uniform(seed, "territory.whole", who.index) < 0.5)
+    whole = whole_country(seed, who)
     second = np.flatnonzero(second_country(seed, who) >= 0)
     row = np.concatenate([np.arange(who.index.size), second])
     country = np.concatenate([who.firms.country, second_country(seed, who)[second]])
@@ -94,6 +94,11 @@ def build_territories(config: RichConfig, who: Population) -> pd.DataFrame:
             "event_at": since, "known_at": since,
         },
     )  # fmt: skip
+
+
+def whole_country(seed: int, who: Population) -> Any:
+    """Whether the home territory is the whole country, not one region of it."""
+    return (who.firms.size > -0.3) | (uniform(seed, "territory.whole", who.index) < 0.5)
 
 
 def second_country(seed: int, who: Population) -> Any:

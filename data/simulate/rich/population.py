@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,12 @@ class Population:
     favourite: Any
     uplift: Floats
     chosen: Ints
+
+    def take(self, rows: Any) -> Population:
+        """The partners at these positions."""
+        parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        taken: dict[str, Any] = {k: v[rows] for k, v in parts.items() if k != "firms"}
+        return Population(firms=self.firms.take(rows), **taken)
 
     @property
     def column(self) -> Ints:

@@ -13,7 +13,7 @@ import numpy as np
 
 from data.simulate.config import RichConfig
 from data.simulate.rich.market import Market
-from data.simulate.rich.partners import second_country
+from data.simulate.rich.partners import second_country, whole_country
 from data.simulate.streams import Floats, Ints, normal, uniform
 
 ROUNDS = 3  # an offer and at most two re-routes
@@ -55,6 +55,7 @@ def build_offers(market: Market, terminated_day: Floats) -> Offers:
     for country in range(serves.shape[1]):
         leads = np.flatnonzero(market.leads.country == country)
         partners = np.flatnonzero(serves[:, country])
+        partners = partners[np.argsort(market.who.index[partners])]
         if leads.size and partners.size:
             parts.extend(_route(market, leads, partners, terminated_day))
     merged = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]} if parts else _nothing()
@@ -74,9 +75,13 @@ def _countries(market: Market) -> Any:
 
 
 def eligible(market: Market, leads: Ints, partners: Ints, terminated_day: Floats) -> Any:
-    """Lead × partner: signed and not terminated when the lead arrived. Silent departures are not known."""
+    """Lead × partner: in the territory, signed, not terminated by then. Silent departures are not known."""
     day = market.leads.day[leads][:, None]
-    return (market.who.signed_day[partners][None, :] <= day) & (terminated_day[partners][None, :] > day)
+    there = (market.who.signed_day[partners][None, :] <= day) & (terminated_day[partners][None, :] > day)
+    whole = whole_country(market.config.seed, market.who)[partners][None, :]
+    pair = (leads[:, None], partners[None, :])
+    abroad = market.leads.country[leads][:, None] != market.who.firms.country[partners][None, :]
+    return there & (whole | abroad | market.same_region(*pair))
 
 
 def legacy_utility(market: Market, leads: Ints, partners: Ints) -> Floats:

@@ -10,7 +10,6 @@ import pandas as pd
 from data.simulate.config import RichConfig
 from data.simulate.rich.accounts import Accounts
 from data.simulate.rich.messy import at, exported
-from data.simulate.rich.population import Population
 from data.simulate.streams import below, choice, expand, poisson, uniform
 from data.simulate.world import labels
 
@@ -21,7 +20,7 @@ DECIDED_SHARE = 0.35
 
 
 def build_touchpoints(
-    config: RichConfig, who: Population, accounts: Accounts, deals: pd.DataFrame
+    config: RichConfig, accounts: Accounts, deals: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Paths before registered deals that were won or lost, and idle paths; with the channels' true odds."""
     seed = config.seed
@@ -40,7 +39,7 @@ def build_touchpoints(
     )
     helped = uniform(seed, "path.other", number[row], nth) < 0.25
     account = pd.Index(accounts.domain).get_indexer(closed["account_domain"])[row]
-    helper = who.ids[below(who.index.size, seed, "path.helper", account)]
+    helper = labels("P", below(config.partners, seed, "path.helper", account))
     parts = [
         {
             "key": number[row] * 16 + np.minimum(nth, 15),
