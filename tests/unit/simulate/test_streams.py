@@ -49,7 +49,7 @@ def test_poisson_counts_have_their_mean_and_variance(mean):
 def test_poisson_counts_of_one_cell_do_not_depend_on_the_others():
     means = np.array([[0.1, 5.0], [80.0, 0.0]])
     together = poisson(means, 1, "p", np.arange(2)[:, None], np.arange(2)[None, :])
-    alone = [[poisson(means[i, j], 1, "p", i, j)[0] for j in range(2)] for i in range(2)]
+    alone = [[poisson(means[i, [j]], 1, "p", i, [j])[0] for j in range(2)] for i in range(2)]
     assert together.tolist() == alone
 
 
