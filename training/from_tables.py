@@ -72,7 +72,7 @@ def from_tables(
         horizon_days: The horizon that is judged; None: 90 where there is one, else the longest.
 
     Raises:
-        NotEnoughEvidenceError: No partner is in the cohort at any date.
+        NotEnoughEvidenceError: No partner is in the cohort at any date, or no feature differs.
     """
     as_ofs = sorted({t.date() for t in pd.to_datetime(features["as_of"].unique())})
     cohort = build_cohort(history.activity, history.terminations, as_ofs=as_ofs, settings=settings)
@@ -92,6 +92,12 @@ def from_tables(
     plain = settings.label == "silence"
     present = spec.restricted_to(features.columns)
     dropped = useless_columns(frame, list(present.names))
+    if len(dropped) == len(present.names):
+        raise NotEnoughEvidenceError(
+            f"None of {len(dropped)} features tells one of {len(frame)} rows from another: "
+            f"{dropped[0].column} is {dropped[0].why}, and so on.",
+            next_step="Map more tables of dated rows, or more of their history.",
+        )
     spec = present.restricted_to(set(present.names) - {d.column for d in dropped})
     output = "probability" if plain else spec.output
     return Dataset(
