@@ -258,7 +258,7 @@ def serve(
         int | None, typer.Option(min=1, max=65535, help="Port; default: from the settings, 3000.")
     ] = None,
 ) -> None:
-    """Serve the API and the console until Ctrl-C."""
+    """Serve the API until Ctrl-C."""
     from partnerintel import running
 
     raise typer.Exit(running.serve(_open(workspace), host=host, port=port))
