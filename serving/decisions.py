@@ -97,18 +97,12 @@ class DecisionLog:
         """Store all of them in one transaction, or none."""
         if not decisions:
             return
-        layouts = {}
-        rows = []
-        for decision in decisions:
-            columns = canonical(list(decision.features))
-            layout = hashlib.sha256(columns.encode()).hexdigest()
-            layouts[layout] = columns
-            rows.append(_as_row(decision, layout=layout, identity=identity, at=at))
+        once = _Once()
+        rows = [_as_row(d, once=once, identity=identity, at=at) for d in decisions]
+        layouts = dict(once.layouts.values())
         with self._database.write() as connection:
-            known = select(LAYOUTS.c.layout_sha256).where(LAYOUTS.c.layout_sha256.in_(list(layouts)))
-            missing = set(layouts) - self._layouts - set(connection.execute(known).scalars())
-            for layout in sorted(missing):
-                # Another worker may write the same layout at the same moment.
+            for layout in sorted(set(layouts) - self._layouts):
+                # Another worker may have written the same layout.
                 connection.execute(
                     _insert_or_ignore(self._database.is_sqlite).values(
                         layout_sha256=layout, columns=layouts[layout]
@@ -145,7 +139,29 @@ def _insert_or_ignore(is_sqlite: bool) -> Any:
     return build(LAYOUTS).on_conflict_do_nothing()
 
 
-def _as_row(decision: Decision, *, layout: str, identity: Identity, at: datetime) -> dict[str, Any]:
+class _Once:
+    """Rows of one call share columns and nearly always options: each is rendered once."""
+
+    def __init__(self) -> None:
+        self.layouts: dict[tuple[str, ...], tuple[str, str]] = {}
+        self._options: dict[str, str] = {}
+
+    def layout(self, columns: tuple[str, ...]) -> str:
+        """Identity of a list of columns."""
+        if columns not in self.layouts:
+            text = canonical(columns)
+            self.layouts[columns] = (hashlib.sha256(text.encode()).hexdigest(), text)
+        return self.layouts[columns][0]
+
+    def options(self, value: Mapping[str, Any]) -> str:
+        """Canonical JSON of options."""
+        key = repr(value)
+        if key not in self._options:
+            self._options[key] = canonical(dict(value))
+        return self._options[key]
+
+
+def _as_row(decision: Decision, *, once: _Once, identity: Identity, at: datetime) -> dict[str, Any]:
     numbers, texts = pack(decision.features)
     return {
         "decision_id": decision.decision_id,
@@ -158,10 +174,10 @@ def _as_row(decision: Decision, *, layout: str, identity: Identity, at: datetime
         "manifest_sha256": decision.manifest_sha256,
         "matrix_version": decision.matrix_version,
         "features_as_of": decision.features_as_of,
-        "layout_sha256": layout,
+        "layout_sha256": once.layout(tuple(decision.features)),
         "numbers": numbers,
         "texts": canonical(texts),
-        "options": canonical(dict(decision.options)),
+        "options": once.options(decision.options),
         "request": canonical(dict(decision.request)),
         "response": canonical(dict(decision.response)),
     }

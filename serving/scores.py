@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.errors import InputError
+from serving.encoded import Encoded, frame_of
 from serving.view import Served
+
+__all__ = ["Input", "Options", "chosen_horizons", "frame_of", "score_inputs"]
 
 Value = float | str | None
 
@@ -59,9 +62,15 @@ def chosen_horizons(asked: Sequence[int], served: Served) -> tuple[int, ...]:
 
 
 def score_inputs(
-    served: Served, inputs: Sequence[Input], options: Options
+    served: Served, inputs: Sequence[Input], options: Options, *, encoded: Encoded | None = None
 ) -> list[dict[str, dict[str, Any]]]:
     """A score for every row and horizon, without decision ids.
+
+    Args:
+        served: The model.
+        inputs: The rows.
+        options: What else goes into the answer.
+        encoded: The rows' encoding, where it is at hand.
 
     Returns:
         For each row: horizon as text → score as in the contract.
@@ -71,15 +80,13 @@ def score_inputs(
     from models.explain import reasons
 
     bundle = served.bundle
-    frame = frame_of(bundle.spec, [i.features for i in inputs])
-    matrix = bundle.encode(frame)
-    scores = bundle.score(matrix, horizons=options.horizons)
-    noticed = bundle.encoder.warnings(frame)
+    rows = encoded or Encoded.of(bundle, frame_of(bundle.spec, [i.features for i in inputs]))
+    scores = bundle.score(rows.matrix, horizons=options.horizons)
     # Contributions are the same at every horizon (only the constant differs): explain once.
     explained = reasons(
         bundle,
-        frame,
-        matrix,
+        rows.frame,
+        rows.matrix,
         horizon=options.horizons[0],
         max_reasons=options.max_reasons,
     )
@@ -92,7 +99,9 @@ def score_inputs(
             "features_as_of": row.as_of,
             "stale": row.stale or bool(options.stale_views),
             "degraded": options.degraded,
-            "warnings": list(dict.fromkeys([*scores.warnings[i], *noticed[i], *_own_warnings(row, options)])),
+            "warnings": list(
+                dict.fromkeys([*scores.warnings[i], *rows.noticed[i], *_own_warnings(row, options)])
+            ),
             "model": bundle.model,
             "model_version": served.version,
         }
@@ -112,22 +121,6 @@ def _at_horizon(bundle: Any, scores: Any, horizon: int, i: int, explained: Any) 
         "baseline": float(baseline),
         "other_factors": float(scores.eta[horizon][i]) - float(baseline) - shown,
     }
-
-
-def frame_of(spec: Any, rows: Sequence[Mapping[str, Value]]) -> Any:
-    """Raw feature rows as a frame: numbers float64, categories text, in the model's order."""
-    import numpy as np
-    import pandas as pd
-
-    columns = {}
-    for feature in spec.features:
-        values = [row.get(feature.name) for row in rows]
-        if feature.kind == "category":
-            columns[feature.name] = pd.Series(values, dtype=object)
-        else:
-            numbers = [math.nan if v is None else v for v in values]
-            columns[feature.name] = pd.Series(np.array(numbers, dtype=np.float64))
-    return pd.DataFrame(columns)
 
 
 def _reason(reason: Any, row: Input, options: Options) -> dict[str, Any]:

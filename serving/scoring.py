@@ -10,6 +10,7 @@ from typing import Any
 from data.errors import MissingDataError, NotFoundError
 from serving.auth import Identity
 from serving.decisions import Decision, DecisionLog
+from serving.encoded import ResidentRows
 from serving.errors import UnavailableError
 from serving.ids import new_id
 from serving.problems import FieldError
@@ -60,6 +61,7 @@ class Scoring:
     ) -> None:
         self._view, self._decisions, self._settings = view, decisions, settings
         self._clock, self._random, self._counted = clock, random, counted
+        self._resident = ResidentRows()
 
     def churn_of_partners(
         self, partner_ids: Sequence[str], wish: Wish, *, identity: Identity
@@ -75,7 +77,7 @@ class Scoring:
         scored = [
             _Scored({"partner_id": p}, i, {"partner_id": p}) for p, i in zip(known, inputs, strict=True)
         ]
-        results = self._decide(served, scored, wish, partners=partners, identity=identity)
+        results = self._decide(served, scored, wish, partners=partners, identity=identity, known=known)
         errors = [
             _unknown_partner(n, p)
             for n, (p, there) in enumerate(zip(partner_ids, seen, strict=True))
@@ -119,6 +121,7 @@ class Scoring:
         *,
         partners: Partners | None,
         identity: Identity,
+        known: Sequence[str] = (),
     ) -> list[dict[str, Any]]:
         options = Options(
             horizons=chosen_horizons(wish.horizons_days, served),
@@ -127,8 +130,10 @@ class Scoring:
             stale_features=tuple(sorted(partners.matrix.stale_features)) if partners else (),
             degraded=partners.degraded if partners else False,
         )
-        answers = score_inputs(served, [s.row for s in scored], options)
+        encoded = self._resident.take(served, partners, known) if partners and known else None
+        answers = score_inputs(served, [s.row for s in scored], options, encoded=encoded)
         now = self._clock()
+        kept = asdict(options)
         decisions = []
         for one, scores in zip(scored, answers, strict=True):
             decision_id = new_id("dec", at=now, random=self._random)
@@ -143,7 +148,7 @@ class Scoring:
                     matrix_version=partners.matrix.version if partners else None,
                     features_as_of=one.row.as_of,
                     features=one.row.features,
-                    options={**asdict(options), "stale": one.row.stale},
+                    options={**kept, "stale": one.row.stale},
                     request=one.sent,
                     response=response,
                 )
@@ -207,28 +212,14 @@ def _resident_inputs(
     served: Served, partners: Partners, partner_ids: Sequence[str], *, stale_before: datetime
 ) -> list[Input]:
     """Rows of the resident matrix as plain values, in the model's order."""
-    import numpy as np
-
-    if not partner_ids:
-        return []
-    frame = partners.matrix.rows(list(partner_ids))
-    columns: dict[str, list[Any]] = {}
-    for feature in served.bundle.spec.features:
-        if feature.name not in frame.columns:
-            columns[feature.name] = [None] * len(frame)
-        elif feature.kind == "category":
-            values = frame[feature.name].astype(object)
-            columns[feature.name] = [
-                None if gone else str(v) for v, gone in zip(values, values.isna(), strict=True)
-            ]
-        else:
-            numbers = frame[feature.name].to_numpy(dtype=np.float64, na_value=np.nan)
-            columns[feature.name] = [None if np.isnan(v) else float(v) for v in numbers]
-    as_of = [partners.as_of[p] for p in partner_ids]
-    return [
-        Input({name: values[i] for name, values in columns.items()}, moment_text(at), stale=at < stale_before)
-        for i, at in enumerate(as_of)
-    ]
+    names = served.bundle.spec.names
+    columns = [partners.columns.get(name) for name in names]
+    inputs = []
+    for partner_id in partner_ids:
+        at, place = partners.as_of[partner_id], partners.places[partner_id]
+        row = {n: None if c is None else c[place] for n, c in zip(names, columns, strict=True)}
+        inputs.append(Input(row, moment_text(at), stale=at < stale_before))
+    return inputs
 
 
 def moment_text(at: datetime) -> str:

@@ -48,6 +48,24 @@ class Partners:
     degraded: bool = False
 
     @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Partner to row of the matrix."""
+        return {partner_id: i for i, partner_id in enumerate(self.matrix.partner_ids)}
+
+    @cached_property
+    def columns(self) -> Mapping[str, list[float | str | None]]:
+        """Every feature as plain values: a request then costs no pandas. NaN is a missing number."""
+        found: dict[str, list[float | str | None]] = {}
+        for name in self.matrix.columns:
+            column = self.matrix.frame[name]
+            if column.dtype.kind in "fiub":
+                found[name] = column.to_numpy(dtype="float64").tolist()
+            else:
+                pairs = zip(column, column.isna(), strict=True)
+                found[name] = [None if missing else str(value) for value, missing in pairs]
+        return found
+
+    @cached_property
     def as_of(self) -> Mapping[str, datetime]:
         """Partner to the time of its features, naive UTC."""
         times = self.matrix.features_as_of.astype("datetime64[us]").tolist()
