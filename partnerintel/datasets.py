@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from data.checks import Finding
-from data.errors import MissingDataError, NotFoundError
+from data.errors import InputError, MissingDataError, NotFoundError
 from data.mapping import SnapshotMapping, nearest
 from partnerintel.preparing import data_span, lake_of, training_dates
 from partnerintel.progress import Tick
@@ -150,11 +150,19 @@ def _from_tables(project: Project, model: str, *, now: datetime, tick: Tick, anc
 
 
 def _dates_through(project: Project, dates: list[date], anchor: date | None) -> list[date]:
-    """The grid, moved so that `anchor` is one of its dates."""
+    """The grid, moved so that `anchor` is one of its dates.
+
+    Raises:
+        InputError: The data does not reach there.
+    """
     from training.from_tables import snapshot_grid
 
     if anchor is None or anchor in dates or not dates:
         return dates
+    if not dates[0] <= anchor <= dates[-1]:
+        raise InputError(
+            f"The data says nothing about {anchor}.", allowed=f"a test date from {dates[0]} to {dates[-1]}"
+        )
     steps = {"month": 30, "week": 7}
     every = steps.get(project.features.every) or int(project.features.every.removesuffix("d"))
     moved: Any = snapshot_grid(dates[0], dates[-1], every_days=every, anchor=anchor)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.checks import Finding
-from data.errors import NotFoundError
+from data.errors import BundleError, NotFoundError
 from partnerintel.datasets import check_model
 from partnerintel.outputs import check_output, write_whole
 from partnerintel.preparing import keep_faults
@@ -88,8 +88,15 @@ def champion_bundle(project: Project, model: str) -> tuple[Bundle, int]:
             f"Model {model!r} has no champion.",
             next_step=f"Run `partnerintel train {model}` and `partnerintel promote {model}`.",
         )
-    folder = registry.fetch(model, champion.version)
-    return load_bundle(folder, expected=champion.manifest_sha256), champion.version
+    try:
+        folder = registry.fetch(model, champion.version)
+        return load_bundle(folder, expected=champion.manifest_sha256), champion.version
+    except BundleError as error:
+        raise BundleError(
+            f"Version {champion.version} of {model}, the champion, cannot be used: {error.message}",
+            allowed=error.allowed,
+            next_step=f"Restore mlflow/artifacts from a backup, or run `partnerintel train {model}`.",
+        ) from error
 
 
 def _scored(bundle: Bundle, keys: Any, rows: Any, version: int) -> Any:
