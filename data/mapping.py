@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -111,6 +112,13 @@ class SnapshotMapping(Origin):
     group: str | None = None
     order_by: str | None = None
     lags: bool = True
+
+    @field_validator("model")
+    @classmethod
+    def _names_a_folder(cls, value: str) -> str:
+        if not re.fullmatch(r"\w[\w .-]{0,99}", value):
+            raise ValueError("a model's name is letters, digits, `_`, `-`, `.` and blanks, 100 at most")
+        return value
 
     @field_validator("entity_id", "post_outcome", mode="before")
     @classmethod

@@ -55,12 +55,14 @@ def tiny_analytic() -> AnalyticConfig:
 
 
 def shifted() -> RichConfig:
-    """The rules change a year before the end: engaged partners now leave, and three times as many.
+    """The rules change nine months before the end: engaged partners now leave, and three times as many.
+
+    With labels that wait 180 days, everything learnt at the last origin comes from before the change.
 
     A model of the past is wrong about the present. Downstream must refuse it at the last origin (not better
     than the scorecard, or badly calibrated) and report drift.
     """
-    return RichConfig(shift_at=date(2025, 11, 24), shift_hazard=3.0, shift_flip=True)
+    return RichConfig(shift_at=date(2026, 2, 9), shift_hazard=3.0, shift_flip=True)
 
 
 def all_missing() -> RichConfig:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.tables import TABLES
+from data.tables import TABLES, TableContract
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,26 @@ def conform(table: str, columns: Mapping[str, Any]) -> pd.DataFrame:
     unknown = set(columns) - set(contract.names)
     if unknown:
         raise KeyError(f"{table} has no columns {sorted(unknown)}")
-    order = list(dict.fromkeys([c for c in ("known_at", "event_at") if c in frame] + list(contract.key)))
-    rank = frame[order].copy()
-    if "known_at" in rank and "event_at" in rank:
+    return frame.iloc[_order(frame, contract)].reset_index(drop=True)
+
+
+def _order(frame: pd.DataFrame, contract: TableContract) -> np.ndarray:
+    """Positions by known_at, event_at and key; keys are text, so they are compared only where times are equal."""
+    dated = [c for c in ("known_at", "event_at") if c in frame]
+    rank = frame[list(dict.fromkeys([*dated, *contract.key]))].copy()
+    if len(dated) == 2:
         rank["known_at"] = rank["known_at"].fillna(rank["event_at"])
-    return frame.loc[rank.sort_values(order, kind="stable").index].reset_index(drop=True)
+    times = [rank[c].to_numpy().astype(np.int64) for c in dated]
+    order = np.lexsort(times[::-1])
+    same = np.ones(max(len(order) - 1, 0), dtype=bool)
+    for time in times:
+        same &= time[order][1:] == time[order][:-1]
+    tied = np.append(same, False) | np.insert(same, 0, False) if len(order) else same
+    places = order[tied]
+    order[tied] = places[
+        rank.iloc[places].reset_index(drop=True).sort_values(list(rank), kind="stable").index
+    ]
+    return order
 
 
 def _typed(values: Any, *, kind: str, size: int) -> Any:
