@@ -77,7 +77,7 @@ def conform(table: str, columns: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _order(frame: pd.DataFrame, contract: TableContract) -> np.ndarray:
-    """Positions by known_at, event_at and key; keys are text, so they are compared only where times are equal."""
+    """Positions by known_at, event_at and key; keys, which are text, are compared only at equal times."""
     dated = [c for c in ("known_at", "event_at") if c in frame]
     rank = frame[list(dict.fromkeys([*dated, *contract.key]))].copy()
     if len(dated) == 2:
