@@ -28,7 +28,8 @@ ADMIN_OWNER = "command line"
 def _served(project: Project, now: datetime) -> Iterator[Any]:
     """One worker of the service, in this process, without a network."""
     from serving.logs import EventLog
-    from serving.runtime import open_runtime, real_edges
+    from serving.runtime import open_runtime
+    from serving.shared import real_edges
 
     edges = real_edges(clock=lambda: now)
     # The events of a service that lives for one answer are of no interest to anyone.

@@ -37,6 +37,7 @@ class Decision:
         options: What else went into the answer (horizons, reasons asked for, stale views, degraded).
         request: The caller's own fragment.
         response: The answer for this entity.
+        kind: Who can make it again; `score` for a model's answer about one entity.
     """
 
     decision_id: str
@@ -50,6 +51,7 @@ class Decision:
     options: Mapping[str, Any]
     request: Mapping[str, Any]
     response: Mapping[str, Any]
+    kind: str = "score"
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,7 @@ def _as_row(decision: Decision, *, once: _Once, identity: Identity, at: datetime
         "options": once.options(decision.options),
         "request": canonical(dict(decision.request)),
         "response": canonical(dict(decision.response)),
+        "kind": decision.kind,
     }
 
 
@@ -196,4 +199,5 @@ def _from_row(row: Mapping[str, Any]) -> Decision:
         options=json.loads(row["options"]),
         request=json.loads(row["request"]),
         response=json.loads(row["response"]),
+        kind=row["kind"],
     )

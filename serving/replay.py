@@ -13,6 +13,8 @@ from serving.scoring import answer_of
 from serving.view import Served
 
 MAX_DIFFERENCES = 50
+# Makes a decision's answer again; raises our errors when it cannot.
+Maker = Callable[[Decision], Mapping[str, Any]]
 
 
 class Replay:
@@ -21,10 +23,18 @@ class Replay:
     Args:
         decisions: Where they are kept.
         model_of: Gives a version of a model, verified; raises our errors when it cannot.
+        makers: For each further kind of decision, what makes its answer again.
     """
 
-    def __init__(self, decisions: DecisionLog, *, model_of: Callable[[str, str, str], Served]) -> None:
+    def __init__(
+        self,
+        decisions: DecisionLog,
+        *,
+        model_of: Callable[[str, str, str], Served],
+        makers: Mapping[str, Maker] | None = None,
+    ) -> None:
         self._decisions, self._model_of = decisions, model_of
+        self._makers: dict[str, Maker] = {"score": self._score, **(makers or {})}
 
     def show(self, decision_id: str, *, identity: Identity) -> dict[str, Any]:
         """The decision and the outcome of its replay.
@@ -36,6 +46,7 @@ class Replay:
         decision = stored.decision
         return {
             "decision_id": decision.decision_id,
+            "kind": decision.kind,
             "created_at": stored.created_at,
             "owner": stored.owner,
             "entity_id": dict(decision.entity_id),
@@ -50,10 +61,13 @@ class Replay:
             **self._outcome(decision),
         }
 
+    def _score(self, decision: Decision) -> Mapping[str, Any]:
+        served = self._model_of(decision.model, decision.model_version, decision.manifest_sha256)
+        return made_again(decision, served)
+
     def _outcome(self, decision: Decision) -> dict[str, Any]:
         try:
-            served = self._model_of(decision.model, decision.model_version, decision.manifest_sha256)
-            replayed = made_again(decision, served)
+            replayed = dict(self._makers[decision.kind](decision))
         except PartnerIntelError as error:
             return {"replayed": "impossible", "why": str(error), "differences": []}
         if canonical(replayed) == canonical(dict(decision.response)):

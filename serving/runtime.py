@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +14,21 @@ from serving.auth import Identity, Keyring
 from serving.champions import Champions
 from serving.decisions import DecisionLog
 from serving.guard import Gatekeeping
+from serving.jobs import Jobs
 from serving.limiter import DenialLimiter
 from serving.live import LiveFeatures, LiveRegistry
 from serving.logs import EventLog
 from serving.metrics import Metrics
+from serving.overrides import Overrides
 from serving.partners import NOTE, LivePartners, Shelter
+from serving.policies import Policies
 from serving.readiness import draining, health
 from serving.replay import Replay
 from serving.resident import Resident
 from serving.routes import Route, RouteTable
 from serving.scoring import Scoring
 from serving.settings import ServingSettings
+from serving.shared import Edges, Shared, real_edges
 from serving.shelf import Shelf
 from serving.state import Database
 from serving.view import View
@@ -37,48 +37,17 @@ SEED = Path(__file__).resolve().parents[1] / "seed"
 
 
 @dataclass(frozen=True)
-class Edges:
-    """What the outside world gives: time and randomness.
-
-    Attributes:
-        clock: Naive UTC time.
-        ticks: Seconds that only go forward.
-        random: Source of random bytes.
-        server_pid: Process that starts and stops the workers.
-    """
-
-    clock: Callable[[], datetime]
-    ticks: Callable[[], float]
-    random: Callable[[int], bytes]
-    server_pid: int
-
-
-def utc_now() -> datetime:
-    """The machine's clock, naive UTC."""
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
-def real_edges(*, clock: Callable[[], datetime] = utc_now) -> Edges:
-    """The machine's own clock and randomness."""
-    return Edges(clock, time.monotonic, secrets.token_bytes, os.getppid())
-
-
-@dataclass(frozen=True)
 class Runtime:
     """A running worker.
 
     Attributes:
-        settings: As read.
-        database: Keys, decisions, audit log.
-        decisions: Decision log.
+        shared: What every capability is made from.
         resident: Models and features in memory.
         keep: What the guard needs.
         use_cases: What the application calls.
     """
 
-    settings: ServingSettings
-    database: Database
-    decisions: DecisionLog
+    shared: Shared
     resident: Resident
     keep: Gatekeeping
     use_cases: UseCases
@@ -90,7 +59,8 @@ class Runtime:
     def stop(self) -> None:
         """End the background work and give the connections back."""
         self.resident.stop()
-        self.database.close()
+        self.shared.jobs.stop()
+        self.shared.database.close()
 
 
 def open_runtime(
@@ -114,31 +84,49 @@ def open_runtime(
     settings = parse_settings(ServingSettings, config.get("serving") or {}, at="serving")
     database = Database(settings.database(workspace))
     database.migrate()
-    metrics, decisions = Metrics(), DecisionLog(database)
+    metrics = Metrics()
     champions, partners = open_sources(workspace, edges=edges, config=config, seed=seed)
     resident = _resident(champions, partners, settings, edges=edges, log=log, metrics=metrics)
+    shared = Shared(
+        workspace=workspace,
+        config=config,
+        settings=settings,
+        edges=edges,
+        database=database,
+        decisions=DecisionLog(database),
+        policies=Policies(database),
+        overrides=Overrides(database, random=edges.random),
+        jobs=Jobs(database, clock=edges.clock, random=edges.random, log=log),
+        view=resident.view,
+        metrics=metrics,
+        log=log,
+    )
+    keep = _gatekeeping(settings, database, edges=edges, metrics=metrics, log=log)
+    return Runtime(shared, resident, keep, _use_cases(shared, resident, champions))
+
+
+def _use_cases(shared: Shared, resident: Resident, champions: Champions) -> UseCases:
+    settings, edges, metrics = shared.settings, shared.edges, shared.metrics
     scoring = Scoring(
         resident.view,
-        decisions=decisions,
+        decisions=shared.decisions,
         settings=settings,
         clock=edges.clock,
         random=edges.random,
         counted=lambda model, evidence: metrics.scores.labels(model, evidence).inc(),
     )
-    is_draining = draining(workspace, server_pid=edges.server_pid)
+    is_draining = draining(shared.workspace, server_pid=edges.server_pid)
 
     def healthy() -> tuple[bool, dict[str, Any]]:
         return health(resident.view(), settings=settings, now=edges.clock(), draining=is_draining())
 
-    use_cases = UseCases(
+    return UseCases(
         scoring=scoring,
-        replay=Replay(decisions, model_of=_version_of(resident, champions)),
-        shelf=Shelf(resident.view, reports=workspace / "reports"),
+        replay=Replay(shared.decisions, model_of=_version_of(resident, champions)),
+        shelf=Shelf(resident.view, reports=shared.workspace / "reports"),
         health=healthy,
         metrics=metrics.page,
     )
-    keep = _gatekeeping(settings, database, edges=edges, metrics=metrics, log=log)
-    return Runtime(settings, database, decisions, resident, keep, use_cases)
 
 
 def open_sources(

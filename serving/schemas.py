@@ -205,6 +205,7 @@ class DecisionAnswer(Shape):
     """Everything needed to make the decision again, and what came of doing so."""
 
     decision_id: str
+    kind: str
     created_at: str
     owner: str
     entity_id: dict[str, str]

@@ -27,7 +27,8 @@ def fill_seed(target: Path, *, workspace: Path, now: datetime) -> list[str]:
     Raises:
         NotFoundError: No model of the workspace can be served.
     """
-    from serving.runtime import open_sources, real_edges
+    from serving.runtime import open_sources
+    from serving.shared import real_edges
 
     edges = real_edges(clock=lambda: now)
     champions, partners = open_sources(workspace, edges=edges, seed=workspace / "no-seed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 METADATA = MetaData()
 
@@ -46,6 +46,8 @@ DECISIONS = Table(
     Column("options", Text, nullable=False),
     Column("request", Text, nullable=False),
     Column("response", Text, nullable=False),
+    # Who makes it again: see serving.replay.
+    Column("kind", String(32), nullable=False, server_default="score"),
     Index("decisions_by_entity", "entity_id", "created_at"),
 )
 
@@ -60,4 +62,73 @@ AUDIT_LOG = Table(
     Column("detail", Text, nullable=False),
     Column("previous_sha256", String(64), nullable=False),
     Column("sha256", String(64), nullable=False),
+)
+
+# Immutable: a changed policy is a new version.
+POLICIES = Table(
+    "policies",
+    METADATA,
+    Column("kind", String(32), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(200), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("author", String(250), nullable=False),
+    Column("created_at", String(32), nullable=False),
+)
+
+POLICIES_IN_FORCE = Table(
+    "policies_in_force",
+    METADATA,
+    Column("kind", String(32), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("canary_version", Integer),
+    Column("canary_share", Float, nullable=False),
+    Column("changed_at", String(32), nullable=False),
+    Column("changed_by", String(250), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+OVERRIDES = Table(
+    "overrides",
+    METADATA,
+    Column("override_id", String(40), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("entity_id", String(1000), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("model_value", Text, nullable=False),
+    Column("author", String(250), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Column("expires_at", String(32), nullable=False),
+    Column("withdrawn_at", String(32)),
+    Column("withdrawn_by", String(250)),
+    Index("overrides_by_entity", "kind", "entity_id"),
+)
+
+JOBS = Table(
+    "jobs",
+    METADATA,
+    Column("job_id", String(40), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("owner", String(200), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Column("updated_at", String(32), nullable=False),
+)
+
+# What happened, in the order in which it was committed; webhooks and GET /v1/events read from here.
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("event_id", String(40), nullable=False, unique=True),
+    Column("type", String(64), nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("object", String(1000), nullable=False),
+    Column("manager_id", String(200)),
+    Column("payload", Text, nullable=False),
 )

@@ -142,8 +142,8 @@ def whole_days(world: World) -> Any:
     runtime = world.runtime
     scoring = WholeDays(
         runtime.resident.view,
-        decisions=runtime.decisions,
-        settings=runtime.settings,
+        decisions=runtime.shared.decisions,
+        settings=runtime.shared.settings,
         clock=lambda: world.clock.at,
         random=random.Random(0).randbytes,
         counted=lambda model, evidence: None,

@@ -91,7 +91,7 @@ def broken_worker(broken: Callable[[World], Any], *, config: str = CONFIG) -> It
             yield Target(
                 world.call,
                 world.keys,
-                runtime.database,
+                runtime.shared.database,
                 lambda: world.clock.at,
                 world.clock.advance,
                 world.rows_written,

@@ -116,7 +116,7 @@ def test_a_record_that_was_changed_does_not_replay(world: World) -> None:
     decision_id = scores(world, good_row())["30"]["decision_id"]
     stored = world.call("GET", f"/v1/decisions/{decision_id}").json()["response"]
     stored["scores"]["30"]["value"] += 1e-15
-    with world.runtime.database.write() as connection:
+    with world.runtime.shared.database.write() as connection:
         changed = update(DECISIONS).where(DECISIONS.c.decision_id == decision_id)
         connection.execute(changed.values(response=json.dumps(stored)))
     shown = world.call("GET", f"/v1/decisions/{decision_id}").json()
@@ -221,11 +221,11 @@ def test_each_role_may_what_its_row_says_and_denials_are_on_record(
     world: World, route: Any, role: str
 ) -> None:
     path = route.path.replace("{partner_id}", "A1").replace("{name}", "churn").replace("{decision_id}", "d")
-    before = audit.head(world.runtime.database)[0]
+    before = audit.head(world.runtime.shared.database)[0]
     more: dict[str, Any] = {"json": {"rows": [good_row()]}} if route.body else {}
     answer = world.call(route.method, path, role=role, **more)
     assert (answer.status_code == 403) == (role not in route.roles)
-    assert audit.head(world.runtime.database)[0] - before == (answer.status_code == 403)
+    assert audit.head(world.runtime.shared.database)[0] - before == (answer.status_code == 403)
 
 
 @pytest.mark.parametrize("route", GATED, ids=lambda r: f"{r.method} {r.path}")
@@ -312,7 +312,7 @@ def test_a_database_that_is_gone_is_503_and_not_500(tmp_path: Path) -> None:
     world.call("GET", "/v1/models")
     for file in world.workspace.glob("state.db*"):
         file.unlink()
-    world.runtime.database.close()
+    world.runtime.shared.database.close()
     answer = world.call("POST", SCORE, json={"rows": [good_row()]})
     assert answer.status_code == 503
     assert "nothing was recorded" in answer.json()["detail"]

@@ -35,7 +35,8 @@ from serving.guard import Guard
 from serving.lastknown import write_json
 from serving.live import LiveRegistry
 from serving.logs import EventLog
-from serving.runtime import Edges, Runtime, open_runtime
+from serving.runtime import Runtime, open_runtime
+from serving.shared import Edges
 
 NOW = datetime(2026, 11, 20, 9, 30)
 AS_OF = datetime(2026, 11, 20)
@@ -202,7 +203,7 @@ class World:
 
     def rows_written(self) -> int:
         """Decisions on record."""
-        return self.runtime.decisions.count()
+        return self.runtime.shared.decisions.count()
 
 
 def open_world(folder: Path, *, bundle: Bundle | None = None, config: str | None = None) -> World:
@@ -222,6 +223,11 @@ def open_world(folder: Path, *, bundle: Bundle | None = None, config: str | None
     world = World(workspace, seed, clock, runtime, log)
     for role, manager in ROLES.items():
         world.keys[role] = create_key(
-            runtime.database, owner=f"{role}-owner", role=role, manager_id=manager, now=NOW, random=os.urandom
+            runtime.shared.database,
+            owner=f"{role}-owner",
+            role=role,
+            manager_id=manager,
+            now=NOW,
+            random=os.urandom,
         )
     return world
