@@ -16,6 +16,8 @@ from partnerintel.settings import Project
 if TYPE_CHECKING:
     from training.dataset import Dataset
 
+ROUTING = ["routing_accept", "routing_win"]
+
 
 def snapshot_of(project: Project, model: str) -> SnapshotMapping | None:
     """The mapping of ready-made columns for a model, or None."""
@@ -23,9 +25,11 @@ def snapshot_of(project: Project, model: str) -> SnapshotMapping | None:
 
 
 def trainable(project: Project) -> list[str]:
-    """Models the workspace has data for: those with labelled snapshots, and churn where tables are mapped."""
+    """Models the workspace has data for: those with labelled snapshots, and those whose tables are mapped."""
     named = [s.model for s in project.data.snapshots if s.label]
-    return list(dict.fromkeys([*named, *(["churn"] if project.data.tables else [])]))
+    mapped = ["churn"] if project.data.tables else []
+    mapped += ROUTING if {"leads", "assignments"} <= set(project.data.tables) else []
+    return list(dict.fromkeys([*named, *mapped]))
 
 
 def all_trainable(project: Project) -> list[str]:
@@ -128,6 +132,8 @@ def _from_tables(project: Project, model: str, *, now: datetime, tick: Tick, anc
     lake = lake_of(project)
     dates = _dates_through(project, training_dates(project, lake, now=now), anchor)
     root = project.workspace.features
+    # An export that ended years ago says nothing about the time since.
+    known_until = min(now, data_span(lake)[1])
     build_and_save(
         root,
         lake=lake,
@@ -136,16 +142,38 @@ def _from_tables(project: Project, model: str, *, now: datetime, tick: Tick, anc
         progress=lambda view, done, of: tick(f"features {view}".strip(), 0.3 * done / of),
     )
     tick("labels", 0.3)
+    if model in ROUTING:
+        return _of_offers(project, model, lake, dates, known_until=known_until)
     default = CHURN_DEFAULT if project.training.default_scorecard else None
     return from_tables(
         specs()[model],
         read_snapshots(root, as_ofs=dates),
         read_history(lake, settings=project.churn),
         settings=project.churn,
-        # An export that ended years ago says nothing about the time since.
-        known_until=min(now, data_span(lake)[1]),
+        known_until=known_until,
         scorecard=project.scorecards.get(model, default),
         horizon_days=project.training.horizon_days,
+    )
+
+
+def _of_offers(
+    project: Project, model: str, lake: Any, dates: Sequence[date], *, known_until: datetime
+) -> Dataset:
+    """Rows of the routing models: offers of leads."""
+    from features.snapshot import read_snapshots
+    from models.catalog import specs
+    from models.routing.inputs import RULES
+    from training.routing_rows import read_tables, routing_dataset
+
+    default = RULES if project.training.default_scorecard else None
+    return routing_dataset(
+        specs()[model],
+        read_snapshots(project.workspace.features, as_ofs=dates),
+        read_tables(lake),
+        label="accept" if model == "routing_accept" else "win",
+        settings=project.routing,
+        known_until=known_until,
+        scorecard=project.scorecards.get(model, default),
     )
 
 

@@ -11,6 +11,7 @@ from data.mapping import DataSettings, parse_settings, read_config
 from evaluation.settings import EvaluationSettings
 from features.settings import FeatureSettings
 from models.churn.settings import ChurnSettings
+from models.routing.settings import RoutingSettings
 from models.scorecard import Scorecard
 from partnerintel.workspace import Workspace, open_workspace
 from serving.settings import ServingSettings
@@ -32,6 +33,7 @@ class Project:
     training: TrainingSettings
     evaluation: EvaluationSettings
     serving: ServingSettings
+    routing: RoutingSettings
 
     def registry(self) -> Registry:
         """The model registry; made when there is none."""
@@ -69,4 +71,5 @@ def open_project(root: Path) -> Project:
         training=section(TrainingSettings, "training"),
         evaluation=section(EvaluationSettings, "evaluation"),
         serving=section(ServingSettings, "serving"),
+        routing=section(RoutingSettings, "routing"),
     )
