@@ -95,7 +95,7 @@ def dataset_of(
     check_model(project, model)
     mapping = snapshot_of(project, model)
     if mapping is not None:
-        return _from_columns(project, mapping, tick=tick)
+        return _from_columns(project, mapping, now=now, tick=tick)
     if model not in trainable(project):
         raise MissingDataError(
             f"There is no data for model {model!r}.",
@@ -107,7 +107,7 @@ def dataset_of(
 
 
 def _from_columns(
-    project: Project, mapping: SnapshotMapping, *, tick: Tick
+    project: Project, mapping: SnapshotMapping, *, now: datetime, tick: Tick
 ) -> tuple[Dataset, Sequence[Finding]]:
     from data.snapshots import read_snapshot
     from training.from_snapshot import from_snapshot
@@ -117,6 +117,7 @@ def _from_columns(
         mapping,
         base=base,
         sources=project.data.sources,
+        now=now,
         progress=lambda what, share: tick(what.removeprefix(f"{mapping.model}: "), 0.3 * share),
     )
     dataset = from_snapshot(mapping, snapshot, scorecard=project.scorecards.get(mapping.model))
