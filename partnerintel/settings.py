@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from data.mapping import DataSettings, parse_settings, read_config
 from evaluation.settings import EvaluationSettings
 from features.settings import FeatureSettings
+from models.alerts.settings import AlertSettings
 from models.churn.settings import ChurnSettings
 from models.routing.settings import RoutingSettings
 from models.scorecard import Scorecard
@@ -33,6 +34,7 @@ class Project:
     training: TrainingSettings
     evaluation: EvaluationSettings
     serving: ServingSettings
+    alerts: AlertSettings
     routing: RoutingSettings
 
     def registry(self) -> Registry:
@@ -71,5 +73,6 @@ def open_project(root: Path) -> Project:
         training=section(TrainingSettings, "training"),
         evaluation=section(EvaluationSettings, "evaluation"),
         serving=section(ServingSettings, "serving"),
+        alerts=section(AlertSettings, "alerts"),
         routing=section(RoutingSettings, "routing"),
     )
