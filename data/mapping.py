@@ -25,7 +25,7 @@ SECTIONS = (
     "features",
     "feeds",
     "churn",
-    "alerts",
+    "tiers",
     "scorecards",
     "training",
     "evaluation",

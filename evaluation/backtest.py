@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.amounts import draw_amount_ladder
 from evaluation.gates import check
 from evaluation.ladder import (
     all_predictions,
@@ -29,7 +30,6 @@ from evaluation.settings import EvaluationSettings
 from evaluation.slices import find_slices
 from models.bundle import Bundle
 from training.dataset import Dataset, entity_codes
-from training.onethread import one_thread
 from training.params import Params
 from training.splits import Split, rolling_origin
 
@@ -60,7 +60,6 @@ def backtest(dataset: Dataset, **given: Any) -> Report:
     return run_backtest(dataset, **given).report
 
 
-@one_thread()
 def run_backtest(
     dataset: Dataset,
     *,
@@ -100,11 +99,13 @@ def run_backtest(
     )
     judged = joined(origins, dataset)
     predictions = all_predictions(origins, ceiling)
-    if dataset.ordered:
+    if dataset.amounts:
+        draws = draw_amount_ladder(judged, predictions, settings, unit=dataset.unit)
+    elif dataset.ordered:
         draws = draw_ordered_ladder(judged, predictions, settings, classes=len(dataset.bands) + 1)
     else:
         draws = draw_ladder(judged, predictions, settings)
-    last = origins[0]
+    last, yes_no = origins[0], not (dataset.ordered or dataset.amounts)
     rows = dataset.rows(last.split.test)
     report = Report(
         model=dataset.spec.name,
@@ -112,26 +113,33 @@ def run_backtest(
         n_train=int(last.split.refit.size),
         n_test=judged.size,
         n_entities=int(np.unique(judged.entity).size),
-        events=int((judged.y > 0).sum()) if dataset.ordered else int(judged.y.sum()),
+        events=int((judged.y > 0).sum()),
         base_rate=float(judged.y.mean()),
         split=split_words(dataset, [o.split for o in origins]),
         metrics={k: estimate(v) for k, v in draws.get(MODEL, {}).items()},
-        ladder=rungs(draws, last.notes, ordered=dataset.ordered),
-        decisive=differences(draws, loss="mean_absolute_error" if dataset.ordered else "log_loss"),
-        headline=None if dataset.ordered else headline_share(draws),
+        ladder=rungs(draws, last.notes, ordered=dataset.ordered, amounts=dataset.amounts),
+        decisive=differences(draws, loss=_loss(dataset)),
+        headline=headline_share(draws) if yes_no else None,
         dropped=dataset.dropped,
         suspects=suspects_of(dataset, last.split, settings),
-        slices=() if dataset.ordered else _slices(dataset, origins, judged, predictions, settings),
-        reliability=() if dataset.ordered else reliability_bins(judged),
+        slices=_slices(dataset, origins, judged, predictions, settings) if yes_no else (),
+        reliability=reliability_bins(judged) if yes_no else (),
         monotone_violations=count_violations(last.bundle, last.bundle.encode(rows)),
         origins=tuple(_origin_facts(dataset, o) for o in origins),
         about=dataset.about,
         limits=(*((SIMULATED,) if settings.simulated else ()), *LIMITS),
         ordered=dataset.ordered,
+        amounts=dataset.amounts,
         version=version,
         extra=_facts(dataset, last),
     )
     return Backtest(report.judged_by(tuple(check(report, settings=settings))), last.bundle, rows)
+
+
+def _loss(dataset: Dataset) -> str:
+    if dataset.amounts:
+        return "tweedie_loss"
+    return "mean_absolute_error" if dataset.ordered else "log_loss"
 
 
 def split_words(dataset: Dataset, splits: Sequence[Split]) -> str:
@@ -153,7 +161,7 @@ def suspects_of(dataset: Dataset, split: Split, settings: EvaluationSettings) ->
     y = dataset.labels()[split.refit]
     rows = split.refit[~np.isnan(y)]
     y = y[~np.isnan(y)]
-    if dataset.ordered:
+    if (dataset.ordered or dataset.amounts) and y.size:
         y = (y > np.median(y)).astype(float)
     if not y.size:
         return ()
@@ -188,7 +196,7 @@ def _origin_facts(dataset: Dataset, origin: Origin) -> dict[str, Any]:
         "base_rate": float(y.mean()),
         "note": origin.split.note,
     }
-    if not dataset.ordered:
+    if not (dataset.ordered or dataset.amounts):
         ranking = Ranking.of(y, origin.predicted[MODEL], np.ones((1, y.size)))
         value = float(auc(ranking)[0])
         found["auc"] = value if np.isfinite(value) else None

@@ -28,7 +28,10 @@ NAMES = {
     "lift_at_10pct": "Lift in the top tenth",
     "quadratic_weighted_kappa": "Weighted kappa",
     "macro_f1": "Macro F1",
-    "mean_absolute_error": "Mean absolute error, classes",
+    "mean_absolute_error": "Mean absolute error",
+    "top_fifth_share": "Share in the top fifth",
+    "gini": "Gini",
+    "tweedie_loss": "Tweedie loss",
 }
 MEANINGS = {
     "auc": "chance that one who had the outcome is ranked above one who had not; 0.5 is a coin",
@@ -41,7 +44,10 @@ MEANINGS = {
     "lift_at_10pct": "hits in the highest tenth, relative to chance",
     "quadratic_weighted_kappa": "agreement beyond chance; far misses count more",
     "macro_f1": "mean over classes, small ones count alike",
-    "mean_absolute_error": "mean distance to the true class; less is better",
+    "mean_absolute_error": "mean distance to the true class or amount; less is better",
+    "top_fifth_share": "share of all that came which came from the fifth ranked highest",
+    "gini": "steepness of the ranking, as a share of what hindsight gives; 0 is chance",
+    "tweedie_loss": "misfit of amounts, in which large ones do not drown the rest; less is better",
 }
 
 
@@ -62,7 +68,7 @@ def render(report: Report, *, drivers: str = "") -> str:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"figure": figure, "interval": interval, "share": share, "count": "{:,}".format}
-    main = "mean_absolute_error" if report.ordered else "auc"
+    main = "top_fifth_share" if report.amounts else "mean_absolute_error" if report.ordered else "auc"
     return environment.get_template("card.html").render(
         report=report,
         names=NAMES,
@@ -79,7 +85,7 @@ def render(report: Report, *, drivers: str = "") -> str:
 
 def figure(estimate: Estimate | None) -> str:
     """The value of an estimate, or a dash."""
-    return "–" if estimate is None or not math.isfinite(estimate.value) else f"{estimate.value:.3f}"
+    return "–" if estimate is None or not math.isfinite(estimate.value) else _shown(estimate.value)
 
 
 def interval(estimate: Estimate | None) -> str:
@@ -87,7 +93,12 @@ def interval(estimate: Estimate | None) -> str:
     if estimate is None or not math.isfinite(estimate.low) or not math.isfinite(estimate.high):
         return ""
     between = " to " if estimate.low < 0 else "–"
-    return f"{estimate.low:.3f}{between}{estimate.high:.3f}"
+    return f"{_shown(estimate.low)}{between}{_shown(estimate.high)}"
+
+
+def _shown(value: float) -> str:
+    """Amounts in whole units, everything else with three digits."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
 
 
 def share(value: float | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from evaluation.amounts import AMOUNT_METRICS
 from evaluation.metrics import BINARY_METRICS
 from evaluation.ordered import ORDERED_METRICS
 from evaluation.report import Refusal, Report
@@ -28,6 +29,8 @@ CODES = {
     "PI-G010": "enough positives and negatives were tested",
 }
 CHAMPION = "loss_minus_champion"
+LEAST_KAPPA = 0.1
+"""Agreement below is slight: tiers given by it would be drawn by lot."""
 IN_THE_LARGE = (0.9, 1.1)
 SLOPE = (0.8, 1.25)
 NAN = Estimate(math.nan, math.nan, math.nan)
@@ -42,7 +45,7 @@ def check(report: Report, *, settings: EvaluationSettings | None = None) -> list
         settings: Margins; None: defaults.
     """
     settings = settings or EvaluationSettings()
-    checks = _ORDERED if report.ordered else _YES_NO
+    checks = _AMOUNTS if report.amounts else _ORDERED if report.ordered else _YES_NO
     found = [r for c in (*checks, *_COMMON) for r in c(report)]
     found += [*_champion(report, settings), *([] if report.ordered else _enough(report, settings))]
     return sorted(found, key=lambda r: (r.code, r.message))
@@ -53,7 +56,7 @@ def _shown(value: float) -> str:
 
 
 def _finite(report: Report) -> Iterator[Refusal]:
-    wanted = ORDERED_METRICS if report.ordered else BINARY_METRICS
+    wanted = AMOUNT_METRICS if report.amounts else ORDERED_METRICS if report.ordered else BINARY_METRICS
     every = dict.fromkeys((*wanted, *report.metrics))
     missing = [k for k in every if not math.isfinite(report.metrics.get(k, NAN).value)]
     if missing:
@@ -155,7 +158,14 @@ def _leaks(report: Report) -> Iterator[Refusal]:
 
 def _enough(report: Report, settings: EvaluationSettings) -> Iterator[Refusal]:
     negatives = report.n_test - report.events
-    if not min(report.events, negatives) >= settings.min_events:
+    if report.amounts:
+        if report.events < settings.min_events:
+            yield Refusal(
+                "PI-G010",
+                f"refused: {report.events} amounts above zero were tested; needed: at least "
+                f"{settings.min_events}. The scorecard stays in use.",
+            )
+    elif not min(report.events, negatives) >= settings.min_events:
         yield Refusal(
             "PI-G010",
             f"refused: {report.events} positives and {negatives} negatives were tested; at least "
@@ -165,12 +175,35 @@ def _enough(report: Report, settings: EvaluationSettings) -> Iterator[Refusal]:
 
 def _ordered_signal(report: Report) -> Iterator[Refusal]:
     kappa = report.metrics.get("quadratic_weighted_kappa", NAN)
-    if not (kappa.finite and kappa.low > 0):
+    if not (kappa.finite and kappa.low > 0 and kappa.value >= LEAST_KAPPA):
         yield Refusal(
             "PI-G003",
-            f"refused: no signal. The weighted kappa {_shown(kappa.value)} has the interval "
-            f"[{_shown(kappa.low)}, {_shown(kappa.high)}], which does not lie above 0.",
+            f"refused: not learnable from these columns. The weighted kappa {_shown(kappa.value)} "
+            f"[{_shown(kappa.low)}, {_shown(kappa.high)}] is hardly better than chance; needed: at least "
+            f"{LEAST_KAPPA:g}, with an interval above 0.",
         )
+
+
+def _amount_signal(report: Report) -> Iterator[Refusal]:
+    gini = report.metrics.get("gini", NAN)
+    if not (gini.finite and gini.low > 0):
+        yield Refusal(
+            "PI-G003",
+            f"refused: no signal. The Gini {_shown(gini.value)} has the interval "
+            f"[{_shown(gini.low)}, {_shown(gini.high)}], which does not lie above 0.",
+        )
+
+
+def _beats_past(report: Report) -> Iterator[Refusal]:
+    """Better than the scorecard and than past revenue: a tier on the past alone needs no model."""
+    own = report.metrics.get("tweedie_loss", NAN).value
+    named = [n for n in ("scorecard", "past_revenue", "prevalence") if (r := report.rung(n)) and r.metrics]
+    for name in named or ["prevalence"]:
+        rung = report.rung(name)
+        reference = rung.metrics.get("tweedie_loss", NAN).value if rung else math.nan
+        if not (math.isfinite(own) and math.isfinite(reference) and own < reference):
+            shown = f"{_shown(own)} is not better than {_shown(reference)}"
+            yield Refusal("PI-G002", f"refused: Tweedie loss {shown} of {name}, which stays in use.")
 
 
 def _beats_persistence(report: Report) -> Iterator[Refusal]:
@@ -187,4 +220,5 @@ def _beats_persistence(report: Report) -> Iterator[Refusal]:
 
 _YES_NO: tuple[Check, ...] = (_finite, _beats_reference, _signal, _in_the_large, _slope)
 _ORDERED: tuple[Check, ...] = (_finite, _beats_persistence, _ordered_signal)
+_AMOUNTS: tuple[Check, ...] = (_finite, _beats_past, _amount_signal, _in_the_large)
 _COMMON: tuple[Check, ...] = (_monotone, _slices, _leaks)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.amounts import shown_order
 from evaluation.metrics import Judged, draw_metrics
 from evaluation.ordered import JudgedBands, draw_ordered
 from evaluation.origins import CHAMPION, MODEL, SCORECARD, Origin
@@ -15,15 +16,27 @@ from evaluation.resampling import Estimate, Floats, Resampler, estimate
 from evaluation.settings import EvaluationSettings
 from training.dataset import Dataset
 
-ORDER = ("prevalence", "recency", "persistence", SCORECARD, "logistic", CHAMPION, MODEL, "ceiling")
+ORDER = (
+    "prevalence",
+    "recency",
+    "persistence",
+    "past_revenue",
+    SCORECARD,
+    "logistic",
+    CHAMPION,
+    MODEL,
+    "ceiling",
+)
 NOTES = {
-    "prevalence": "the base rate of the training rows, for everyone",
+    "prevalence": "the base rate (or the mean) of the training rows, for everyone",
     "recency": "a one-line rule",
     "persistence": "the class each entity had last",
+    "past_revenue": "the past amount that ranks best, mapped to the future",
     SCORECARD: "the scorecard's points, calibrated",
     "logistic": "a penalised logistic regression on the same features",
     CHAMPION: "the champion's settings, refitted on the same rows",
     MODEL: "what would be shipped",
+    "hindsight": "ranked by what came: nobody could know it",
     "ceiling": "the best possible score, known in a simulated world only",
 }
 
@@ -72,10 +85,16 @@ def draw_ordered_ladder(
 
 
 def rungs(
-    draws: Mapping[str, Mapping[str, Floats]], notes: Mapping[str, str], *, ordered: bool
+    draws: Mapping[str, Mapping[str, Floats]],
+    notes: Mapping[str, str],
+    *,
+    ordered: bool,
+    amounts: bool = False,
 ) -> tuple[Rung, ...]:
     """The ladder, weakest first; what was not measured is listed as such."""
     listed = [n for n in ORDER if n not in _other(ordered) and (n != CHAMPION or n in draws)]
+    if amounts:
+        listed = shown_order(list(draws))
     found = []
     for name in listed:
         note = NOTES[name] + (f": {notes[name]}" if notes.get(name) else "")
@@ -87,14 +106,15 @@ def rungs(
 
 
 def _other(ordered: bool) -> set[str]:
-    return {"recency", SCORECARD, "logistic", "ceiling"} if ordered else {"persistence"}
+    only_ordered, never = {"persistence"}, {"past_revenue"}
+    return never | ({"recency", SCORECARD, "logistic", "ceiling"} if ordered else only_ordered)
 
 
 def differences(draws: Mapping[str, Mapping[str, Floats]], *, loss: str) -> dict[str, Estimate]:
     """Paired differences of the loss, model − reference; below 0 the model is better."""
     return {
         f"loss_minus_{name}": estimate(draws[MODEL][loss] - draws[name][loss])
-        for name in (SCORECARD, CHAMPION, "prevalence", "persistence")
+        for name in (SCORECARD, CHAMPION, "prevalence", "persistence", "past_revenue")
         if name in draws
     }
 

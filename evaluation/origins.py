@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import NotEnoughEvidenceError
+from evaluation.amounts import CHAMPION, MODEL, SCORECARD, run_amounts
 from evaluation.references import logistic, persistence, prevalence, recency_rule
 from evaluation.resampling import Floats
 from models.bundle import Bundle
@@ -18,7 +19,7 @@ from training.estimators import fit, usable_scorecard
 from training.params import Params
 from training.splits import Split
 
-MODEL, SCORECARD, CHAMPION = "model", "scorecard", "champion"
+__all__ = ["CHAMPION", "MODEL", "SCORECARD", "Origin", "classes", "probabilities", "run_all", "run_origin"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Origin:
     Attributes:
         split: Who was used for what.
         bundle: The model as of then.
-        predicted: Rung → (n,) probabilities, or classes of ordered labels.
+        predicted: Rung → (n,) probabilities, amounts, or classes of ordered labels.
         notes: Rung → how it was made.
     """
 
@@ -50,6 +51,8 @@ def run_origin(
         seed: Seed.
         champion: The champion's settings, refitted on the same rows, so that neither side has seen the test.
     """
+    if dataset.amounts:
+        return run_amounts(dataset, split, params=params, seed=seed, champion=champion)
     bundle = fit(dataset, split, params=params, seed=seed, spread=False)
     if dataset.ordered:
         return _ordered(dataset, split, bundle)
@@ -70,7 +73,7 @@ def run_origin(
 
 
 def probabilities(bundle: Bundle, dataset: Dataset, rows: NDArray[np.int64]) -> Floats:
-    """Calibrated probability at the judged horizon; rows with insufficient evidence get it, too."""
+    """Calibrated probability or expected amount at the judged horizon, whatever the evidence."""
     from models.calibration import LINKS
 
     matrix = bundle.encode(dataset.rows(rows))

@@ -83,7 +83,7 @@ class Report:
         n_test: Test rows over all origins.
         n_entities: Entities among them.
         events: Positives among them (yes/no labels).
-        base_rate: Share of positives; mean class of ordered labels.
+        base_rate: Share of positives; mean class of ordered labels; mean amount.
         split: How rows were parted, in words.
         metrics: Figures of the shipped model.
         ladder: References, weakest first.
@@ -122,6 +122,7 @@ class Report:
     about: tuple[tuple[str, str], ...] = ()
     limits: tuple[str, ...] = ()
     ordered: bool = False
+    amounts: bool = False
     version: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 

@@ -63,7 +63,7 @@ def build_bundle(
         terms=fitted.terms,
         calibrator=calibrator,
         horizons=dict(constants),
-        link="log_cumulative_hazard" if timed else "log_odds",
+        link="log_amount" if spec.output == "amount" else "log_cumulative_hazard" if timed else "log_odds",
         spread=spread,
         peers=fit_peers(frame, spec),
         trained=dict(trained),

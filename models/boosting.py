@@ -10,12 +10,13 @@ import numpy as np
 from data.errors import ConfigError
 from models.design import Design
 from models.encoding import Encoder
+from models.glm import TWEEDIE_POWER
 from models.hazards import interval_effects
 from models.terms import BoostTerm
 
 MAX_DEPTH = 6
 SAMPLE = 16
-OBJECTIVES = {"binomial": "binary", "poisson": "poisson"}
+OBJECTIVES = {"binomial": "binary", "poisson": "poisson", "tweedie": "tweedie"}
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def lightgbm_params(encoder: Encoder, design: Design, params: BoostParams, *, se
     return {
         **own,
         "objective": OBJECTIVES[design.family],
+        **({"tweedie_variance_power": TWEEDIE_POWER} if design.family == "tweedie" else {}),
         "bagging_freq": 1 if params.bagging_fraction < 1 else 0,
         "monotone_constraints": [*monotone_signs(encoder), *([0] if design.timed else [])],
         # `advanced` violates monotonicity in LightGBM 4.7.

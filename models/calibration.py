@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from models.glm import tweedie_losses
+
 SLOPE_RANGE = (0.05, 5.0)
 PRIOR_SD_INTERCEPT = 2.0
 PRIOR_SD_LOG_SLOPE = 0.7
@@ -51,7 +53,16 @@ def complementary(eta: Any) -> Any:
         return -np.expm1(-np.exp(eta))
 
 
-LINKS: dict[str, Callable[[Any], Any]] = {"log_odds": logistic, "log_cumulative_hazard": complementary}
+def amount(eta: Any) -> Any:
+    """Expected amount of its logarithm."""
+    return np.exp(np.minimum(eta, 50.0))
+
+
+LINKS: dict[str, Callable[[Any], Any]] = {
+    "log_odds": logistic,
+    "log_cumulative_hazard": complementary,
+    "log_amount": amount,
+}
 
 
 def fit_platt(eta: Any, y: Any, *, constant: Any = 0.0, weight: Any = None) -> Affine:
@@ -83,6 +94,17 @@ def fit_cloglog(eta: Any, y: Any, *, constant: Any = 0.0, weight: Any = None) ->
         weight: Row weights, (n,); None: 1.
     """
     return _fit(eta, y, weight, _cloglog_loss, np.asarray(constant, dtype=np.float64))
+
+
+def fit_tweedie(eta: Any, y: Any, *, weight: Any = None) -> Affine:
+    """Affine map of log amounts that maximises the Tweedie quasi-likelihood.
+
+    Args:
+        eta: Log of the expected amount, (n,).
+        y: Amounts in the same units, (n,).
+        weight: Row weights, (n,); None: 1.
+    """
+    return _fit(eta, y, weight, lambda e, seen: tweedie_losses(seen, e))
 
 
 def _binomial_loss(eta: Any, y: Any) -> Any:

@@ -19,9 +19,9 @@ class Design:
     Attributes:
         matrix: Encoded entities at their as_of, float64 (n, p).
         group: Code of the group that must not be split, such as the parent company, (n,).
-        family: `binomial` for plain labels, `poisson` for stacked hazards.
+        family: `binomial` for plain labels, `poisson` for stacked hazards, `tweedie` for amounts.
         row: Row of the matrix of each observation, (m,).
-        y: 0/1, (m,).
+        y: 0/1, or the amount, (m,).
         interval: Interval index, (m,); all 0 for plain labels.
         log_exposure: log(exposure / 30 days), (m,); all 0 for plain labels.
         lengths_days: Length of each interval; empty for plain labels.
@@ -45,6 +45,11 @@ class Design:
             matrix, _codes(group), "binomial", np.arange(count), np.asarray(y, dtype=np.float64),
             np.zeros(count, dtype=int), zeros,
         )  # fmt: skip
+
+    @classmethod
+    def amounts(cls, matrix: Any, y: Any, *, group: Any) -> Design:
+        """An amount of zero or more for each row, in units near its mean."""
+        return replace(cls.binary(matrix, y, group=group), family="tweedie")
 
     @classmethod
     def hazard(

@@ -1,6 +1,7 @@
 """Penalised generalised linear fits with offsets and signs: the quiet part of every model.
 
-Two families: `binomial` (log-odds of 0/1) and `poisson` (log rate of an event, exposure in the offset).
+Three families: `binomial` (log-odds of 0/1), `poisson` (log rate of an event, exposure in the offset) and
+`tweedie` (log mean of an amount that may be zero).
 Rows of the likelihood point at rows of the design matrix, so that an entity asked about for several
 intervals is stored once.
 """
@@ -12,8 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-Family = Literal["binomial", "poisson"]
+Family = Literal["binomial", "poisson", "tweedie"]
 ETA_BOUND = 30.0
+TWEEDIE_POWER = 1.4
+"""Variance grows as mean^1.4: between counts of deals (1) and sizes of deals (2)."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,31 @@ def losses(family: Family, y: Any, eta: Any) -> Any:
     """Negative log-likelihood of each observation, without terms free of eta."""
     if family == "binomial":
         return np.logaddexp(0.0, eta) - y * eta
+    if family == "tweedie":
+        return tweedie_losses(y, eta)
     return np.exp(np.minimum(eta, ETA_BOUND)) - y * eta
 
 
+def tweedie_losses(y: Any, eta: Any) -> Any:
+    """Negative quasi-log-likelihood of amounts at power 1.4 and dispersion 1, without terms free of eta.
+
+    Source: Jørgensen, Exponential dispersion models (1987), with the log link.
+    """
+    eta, p = np.clip(eta, -ETA_BOUND, ETA_BOUND), TWEEDIE_POWER
+    return y * np.exp((1 - p) * eta) / (p - 1) + np.exp((2 - p) * eta) / (2 - p)
+
+
+def slopes(family: Family, y: Any, eta: Any) -> tuple[Any, Any]:
+    """First derivative of each loss in eta, and a second one that is positive."""
+    mean = expected(family, eta)
+    if family == "tweedie":
+        away, toward = y * mean ** (1 - TWEEDIE_POWER), mean ** (2 - TWEEDIE_POWER)
+        return toward - away, (TWEEDIE_POWER - 1) * away + (2 - TWEEDIE_POWER) * toward
+    return mean - y, mean * (1 - mean) if family == "binomial" else mean
+
+
 def expected(family: Family, eta: Any) -> Any:
-    """Mean of each observation: its probability, or its expected count."""
+    """Mean of each observation: its probability, its expected count or its expected amount."""
     from scipy.special import expit
 
     return expit(eta) if family == "binomial" else np.exp(np.minimum(eta, ETA_BOUND))
@@ -150,14 +173,13 @@ class _Problem:
         return float(own + 0.5 * (self.penalty * away**2).sum() + (self.toll * point).sum())
 
     def slope(self, point: Any) -> Any:
-        residual = expected(self.data.family, self._eta(point)) - self.data.y
+        residual = slopes(self.data.family, self.data.y, self._eta(point))[0]
         by_level, by_row = self._sums(residual)
         plain = np.concatenate([by_level, self.matrix.T @ by_row])
         return plain + self.penalty * (point - self.centre) + self.toll
 
     def curvature(self, point: Any) -> Any:
-        mean = expected(self.data.family, self._eta(point))
-        weight = mean * (1 - mean) if self.data.family == "binomial" else mean
+        weight = slopes(self.data.family, self.data.y, self._eta(point))[1]
         by_level, by_row = self._sums(weight)
         levels = self.data.levels
         out = np.diag(self.penalty + JITTER)

@@ -28,8 +28,8 @@ class Scores:
     """Scores of n rows, by horizon.
 
     Attributes:
-        eta: Calibrated log-odds or log cumulative hazard, (n,).
-        probability: Probability, (n,); NaN where the evidence is insufficient.
+        eta: Calibrated log-odds, log cumulative hazard or log amount, (n,).
+        probability: Probability or expected amount, (n,); NaN where the evidence is insufficient.
         low: Lower end of the 80 % interval, NaN alike.
         high: Upper end.
         evidence: Grade of each row.
@@ -75,7 +75,7 @@ class Bundle:
         calibrator: Affine map of g(x) + c_h, g the sum of the terms.
         horizons: Horizon in days → c_h, log cumulative-hazard constant; 0.0 for a plain binary model, and
             horizon 0 for one without horizon.
-        link: `log_odds` or `log_cumulative_hazard`.
+        link: `log_odds`, `log_cumulative_hazard` or `log_amount`.
         spread: Standard deviation of eta.
         peers: Usual values.
         trained: n, positives, as_of range, data version, params, seed: whatever says where it comes from.
@@ -90,7 +90,7 @@ class Bundle:
     terms: Terms
     calibrator: Affine
     horizons: Mapping[int, float]
-    link: Literal["log_odds", "log_cumulative_hazard"]
+    link: Literal["log_odds", "log_cumulative_hazard", "log_amount"]
     spread: Spread
     peers: Peers
     trained: Mapping[str, Any] = field(default_factory=dict)

@@ -14,9 +14,13 @@ from partnerintel.progress import Tick
 from partnerintel.settings import Project
 
 if TYPE_CHECKING:
+    from data.lake import Lake
+    from models.spec import ModelSpec
     from training.dataset import Dataset
 
-ROUTING = ["routing_accept", "routing_win"]
+
+FROM_TABLES: dict[str, tuple[str, ...]] = {"churn": (), "tiering": ("partners", "deals")}
+"""Models that learn from tables, and the tables they cannot do without."""
 
 
 def snapshot_of(project: Project, model: str) -> SnapshotMapping | None:
@@ -27,9 +31,9 @@ def snapshot_of(project: Project, model: str) -> SnapshotMapping | None:
 def trainable(project: Project) -> list[str]:
     """Models the workspace has data for: those with labelled snapshots, and those whose tables are mapped."""
     named = [s.model for s in project.data.snapshots if s.label]
-    mapped = ["churn"] if project.data.tables else []
-    mapped += ROUTING if {"leads", "assignments"} <= set(project.data.tables) else []
-    return list(dict.fromkeys([*named, *mapped]))
+    tables = project.data.tables
+    built = [m for m, needed in FROM_TABLES.items() if tables and all(t in tables for t in needed)]
+    return list(dict.fromkeys([*named, *built]))
 
 
 def all_trainable(project: Project) -> list[str]:
@@ -95,7 +99,7 @@ def dataset_of(
     check_model(project, model)
     mapping = snapshot_of(project, model)
     if mapping is not None:
-        return _from_columns(project, mapping, now=now, tick=tick)
+        return _from_columns(project, mapping, tick=tick)
     if model not in trainable(project):
         raise MissingDataError(
             f"There is no data for model {model!r}.",
@@ -107,7 +111,7 @@ def dataset_of(
 
 
 def _from_columns(
-    project: Project, mapping: SnapshotMapping, *, now: datetime, tick: Tick
+    project: Project, mapping: SnapshotMapping, *, tick: Tick
 ) -> tuple[Dataset, Sequence[Finding]]:
     from data.snapshots import read_snapshot
     from training.from_snapshot import from_snapshot
@@ -117,7 +121,6 @@ def _from_columns(
         mapping,
         base=base,
         sources=project.data.sources,
-        now=now,
         progress=lambda what, share: tick(what.removeprefix(f"{mapping.model}: "), 0.3 * share),
     )
     dataset = from_snapshot(mapping, snapshot, scorecard=project.scorecards.get(mapping.model))
@@ -127,14 +130,10 @@ def _from_columns(
 def _from_tables(project: Project, model: str, *, now: datetime, tick: Tick, anchor: date | None) -> Dataset:
     from features.snapshot import build_and_save, read_snapshots
     from models.catalog import specs
-    from models.scorecard import CHURN_DEFAULT
-    from training.from_tables import from_tables, read_history
 
     lake = lake_of(project)
     dates = _dates_through(project, training_dates(project, lake, now=now), anchor)
     root = project.workspace.features
-    # An export that ended years ago says nothing about the time since.
-    known_until = min(now, data_span(lake)[1])
     build_and_save(
         root,
         lake=lake,
@@ -143,38 +142,41 @@ def _from_tables(project: Project, model: str, *, now: datetime, tick: Tick, anc
         progress=lambda view, done, of: tick(f"features {view}".strip(), 0.3 * done / of),
     )
     tick("labels", 0.3)
-    if model in ROUTING:
-        return _of_offers(project, model, lake, dates, known_until=known_until)
+    # An export that ended years ago says nothing about the time since.
+    known_until = min(now, data_span(lake)[1])
+    features = read_snapshots(root, as_ofs=dates)
+    labelled = _tiering if model == "tiering" else _churn
+    return labelled(project, specs()[model], features, lake, known_until)
+
+
+def _churn(project: Project, spec: ModelSpec, features: Any, lake: Lake, known_until: datetime) -> Dataset:
+    from models.scorecard import CHURN_DEFAULT
+    from training.from_tables import from_tables, read_history
+
     default = CHURN_DEFAULT if project.training.default_scorecard else None
     return from_tables(
-        specs()[model],
-        read_snapshots(root, as_ofs=dates),
+        spec,
+        features,
         read_history(lake, settings=project.churn),
         settings=project.churn,
         known_until=known_until,
-        scorecard=project.scorecards.get(model, default),
+        scorecard=project.scorecards.get(spec.name, default),
         horizon_days=project.training.horizon_days,
     )
 
 
-def _of_offers(
-    project: Project, model: str, lake: Any, dates: Sequence[date], *, known_until: datetime
-) -> Dataset:
-    """Rows of the routing models: offers of leads."""
-    from features.snapshot import read_snapshots
-    from models.catalog import specs
-    from models.routing.inputs import RULES
-    from training.routing_rows import read_tables, routing_dataset
+def _tiering(project: Project, spec: ModelSpec, features: Any, lake: Lake, known_until: datetime) -> Dataset:
+    from models.tiering.scorecard import TIERING_DEFAULT
+    from training.tiering_rows import read_contributions, tiering_dataset
 
-    default = RULES if project.training.default_scorecard else None
-    return routing_dataset(
-        specs()[model],
-        read_snapshots(project.workspace.features, as_ofs=dates),
-        read_tables(lake),
-        label="accept" if model == "routing_accept" else "win",
-        settings=project.routing,
+    default = TIERING_DEFAULT if project.training.default_scorecard else None
+    return tiering_dataset(
+        spec,
+        features,
+        read_contributions(lake, settings=project.tiers),
+        settings=project.tiers,
         known_until=known_until,
-        scorecard=project.scorecards.get(model, default),
+        scorecard=project.scorecards.get(spec.name, default),
     )
 
 

@@ -56,7 +56,7 @@ def score_file(
     check_output(output, suffixes=SUFFIXES)
     bundle, version = champion_bundle(project, model)
     tick("reading", 0.0)
-    rows = rows_to_score(project, model, bundle, source=source, now=now)
+    rows = rows_to_score(project, model, bundle, source=source)
     parts = []
     for start in range(0, len(rows.keys), CHUNK_ROWS):
         stop = min(start + CHUNK_ROWS, len(rows.keys))
@@ -105,7 +105,8 @@ def _scored(bundle: Bundle, keys: Any, rows: Any, version: int) -> Any:
     matrix = bundle.encode(rows)
     scores = bundle.score(matrix)
     ordered = bundle.spec.output == "ordered"
-    columns = _ordered(bundle, scores) if ordered else _probabilities(scores)
+    stem = "amount" if bundle.spec.output == "amount" else "probability"
+    columns = _ordered(bundle, scores) if ordered else _probabilities(scores, stem)
     if not bundle.labelled:
         columns["scorecard_points"] = bundle.points(matrix)
     why = reasons(bundle, rows, matrix, horizon=max(bundle.horizons), max_reasons=REASONS_SHOWN)
@@ -117,12 +118,12 @@ def _scored(bundle: Bundle, keys: Any, rows: Any, version: int) -> Any:
     )
 
 
-def _probabilities(scores: Scores) -> dict[str, Any]:
+def _probabilities(scores: Scores, stem: str) -> dict[str, Any]:
     """Value and interval at each horizon; without a horizon the names carry none."""
     columns: dict[str, Any] = {}
     for h in sorted(scores.probability):
         end = f"_{h}d" if h else ""
-        columns[f"probability{end}"] = scores.probability[h]
+        columns[f"{stem}{end}"] = scores.probability[h]
         columns[f"low{end}"], columns[f"high{end}"] = scores.low[h], scores.high[h]
     return columns
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from data.mapping import DataSettings, parse_settings, read_config
 from evaluation.settings import EvaluationSettings
 from features.settings import FeatureSettings
-from models.alerts.settings import AlertSettings
 from models.churn.settings import ChurnSettings
-from models.routing.settings import RoutingSettings
 from models.scorecard import Scorecard
+from models.tiering.settings import TieringSettings
 from partnerintel.workspace import Workspace, open_workspace
 from serving.settings import ServingSettings
 from training.settings import TrainingSettings
@@ -30,12 +29,11 @@ class Project:
     data: DataSettings
     features: FeatureSettings
     churn: ChurnSettings
+    tiers: TieringSettings
     scorecards: Mapping[str, Scorecard]
     training: TrainingSettings
     evaluation: EvaluationSettings
     serving: ServingSettings
-    alerts: AlertSettings
-    routing: RoutingSettings
 
     def registry(self) -> Registry:
         """The model registry; made when there is none."""
@@ -66,6 +64,7 @@ def open_project(root: Path) -> Project:
         data=DataSettings.from_config(config),
         features=FeatureSettings.from_config(config),
         churn=section(ChurnSettings, "churn"),
+        tiers=section(TieringSettings, "tiers"),
         scorecards={
             name: parse_settings(Scorecard, card, at=f"scorecards.{name}")
             for name, card in scorecards.items()
@@ -73,6 +72,4 @@ def open_project(root: Path) -> Project:
         training=section(TrainingSettings, "training"),
         evaluation=section(EvaluationSettings, "evaluation"),
         serving=section(ServingSettings, "serving"),
-        alerts=section(AlertSettings, "alerts"),
-        routing=section(RoutingSettings, "routing"),
     )

@@ -123,7 +123,7 @@ class ScoreShape(Shape):
     reasons: list[ReasonShape]
     baseline: float
     other_factors: float
-    scale: Literal["log_odds", "log_cumulative_hazard"]
+    scale: Literal["log_odds", "log_cumulative_hazard", "log_amount"]
     features_as_of: str | None
     stale: bool
     degraded: bool

@@ -35,7 +35,8 @@ class Dataset:
         frame: One row per (entity, as_of): `row_id` int64 (equal to the position), the entity columns,
             `as_of` datetime64[us] (absent in undated data), `group` str (parent company, else the entity),
             `order` float (only where the mapping names `order_by`) and the raw feature columns.
-        outcomes: `row_id`, `horizon_days`, `y`, `known_at`; `y` is 0/1, or a number where `bands` cut it.
+        outcomes: `row_id`, `horizon_days`, `y`, `known_at`; `y` is 0/1, an amount of zero or more where the
+            spec answers one, or a number where `bands` cut it.
         stacked: `row_id`, `interval` (0-based), `exposure_days`, `event`, `known_at`, for hazards; or None.
         horizon_days: The horizon that is judged.
         gap_days: Days from as_of until an outcome at that horizon is known: the purge.
@@ -44,6 +45,7 @@ class Dataset:
         source: Which of the two ways in.
         bands: Cuts of a numeric label into ordered classes; empty for yes/no.
         about: What the report says of label, population and origin.
+        unit: Amounts are learnt in this unit, a power of ten near their mean.
     """
 
     spec: ModelSpec
@@ -57,6 +59,7 @@ class Dataset:
     source: Literal["tables", "snapshot"] = "tables"
     bands: tuple[float, ...] = ()
     about: tuple[tuple[str, str], ...] = ()
+    unit: float = 1.0
 
     @property
     def size(self) -> int:
@@ -72,6 +75,11 @@ class Dataset:
     def ordered(self) -> bool:
         """Whether the label is an ordered class."""
         return bool(self.bands)
+
+    @property
+    def amounts(self) -> bool:
+        """Whether the label is an amount of zero or more."""
+        return self.spec.output == "amount" and not self.bands
 
     @property
     def features(self) -> list[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.assembly import build_bundle, constants_of, unlabelled_bundle
 from models.bundle import Bundle
-from models.calibration import Affine, fit_cloglog, fit_platt
+from models.calibration import Affine, fit_cloglog, fit_platt, fit_tweedie
 from models.fitting import Choices, Fitted
 from models.glm import Likelihood, fit_glm
 from models.hazards import horizon_constants
@@ -20,7 +20,6 @@ from models.spread import Spread
 from training.crossfit import Unseen, choose, out_of_fold
 from training.dataset import Dataset, Rows
 from training.evidence import Evidence, Stamp, gather, is_hazard
-from training.onethread import one_thread
 from training.params import Params
 from training.parts import Weights, fit_parts, learn_spread
 from training.splits import Split
@@ -32,14 +31,13 @@ NO_SPREAD = Spread(constant=0.5, missing=0.5)
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Known outcomes by horizon: row position, horizon (or cut, from 1) and 0/1."""
+    """Known outcomes by horizon: row position, horizon (or cut, from 1) and 0/1, or the amount."""
 
     row: NDArray[np.int64]
     horizon: NDArray[np.int64]
     y: Floats
 
 
-@one_thread()
 def fit(
     dataset: Dataset,
     split: Split,
@@ -135,7 +133,9 @@ def usable_scorecard(dataset: Dataset, *, least_share: float = 0.0) -> Scorecard
 
 
 def _constants(dataset: Dataset, fitted: Fitted, evidence: Evidence) -> dict[int, float]:
-    """Constant of eta at each horizon; of ordered classes, at each cut, from 1."""
+    """Constant of eta at each horizon; of ordered classes, at each cut, from 1; of amounts, their unit."""
+    if dataset.amounts:
+        return {dataset.horizon_days: float(np.log(dataset.unit))}
     if dataset.ordered:
         falling = np.minimum.accumulate(np.array(fitted.levels))
         return {k + 1: float(c) for k, c in enumerate(falling)}
@@ -208,6 +208,8 @@ def calibrator_of(dataset: Dataset, eta: Floats, seen: Outcomes, constants: Mapp
     shift = np.array([constants[int(h)] for h in seen.horizon])
     if is_hazard(dataset):
         return fit_cloglog(eta, seen.y, constant=shift)
+    if dataset.amounts:
+        return fit_tweedie(eta, seen.y / dataset.unit)
     if not dataset.ordered:
         return fit_platt(eta, seen.y)
     data = Likelihood("binomial", seen.y, shift, np.arange(eta.size), np.zeros(eta.size, dtype=np.int64))

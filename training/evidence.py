@@ -1,8 +1,9 @@
 """Labels as observations of a likelihood: what is fitted is the same for all kinds of outcome.
 
-Yes/no: one binomial observation a row. Ordered classes: one for each cut, "is the class at least k?", with a
-constant per cut (proportional odds). Hazards: one Poisson observation for each lead interval a partner
-entered at risk. In all three eta = g(x) + constant(level), so one additive explanation serves every level.
+Yes/no: one binomial observation a row. Amounts: one Tweedie observation a row, in units near their mean.
+Ordered classes: one for each cut, "is the class at least k?", with a constant per cut (proportional odds).
+Hazards: one Poisson observation for each lead interval a partner entered at risk. In all of them
+eta = g(x) + constant(level), so one additive explanation serves every level.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from data.errors import NotEnoughEvidenceError
 from models.design import Design
 from models.encoding import Encoder
+from models.glm import Family
 from training.dataset import DAY, Dataset, Rows
 
 LEAST_OVERLAP = 0.02
@@ -39,8 +41,13 @@ class Evidence:
 
     @property
     def rarer(self) -> int:
-        """Entities that had the event, or that were seen without it: whichever are fewer."""
+        """Entities that had the event, or that were seen without it: whichever are fewer.
+
+        Of amounts: entities with more than nothing, since nearly all have some.
+        """
         d = self.design
+        if d.family == "tweedie":
+            return int(np.unique(d.group[d.row[d.y > 0]]).size)
         sides = (np.unique(d.group[d.row[hit]]).size for hit in (d.y > 0, d.y == 0))
         return int(min(sides))
 
@@ -91,7 +98,8 @@ def gather(
     else:
         codes = np.unique(group, return_inverse=True)[1]
         free = np.zeros(seen.y.size)
-        design = Design(matrix, codes, "binomial", seen.row, seen.y, seen.level, free, seen.lengths)
+        family: Family = "tweedie" if dataset.amounts else "binomial"
+        design = Design(matrix, codes, family, seen.row, seen.y, seen.level, free, seen.lengths)
     return Evidence(seen.rows, encoder, design, overlap(dataset, seen.rows, window))
 
 
@@ -104,7 +112,7 @@ def _classes(dataset: Dataset, rows: Rows, known_by: Stamp | None) -> _Observed:
     rows, y = rows[use], y[use]
     cuts = len(dataset.bands) or 1
     row, level = np.repeat(np.arange(rows.size), cuts), np.tile(np.arange(cuts), rows.size)
-    hit = (y[row] > level) if dataset.ordered else y[row]
+    hit = (y[row] > level) if dataset.ordered else y[row] / dataset.unit
     return _Observed(rows, row, hit.astype(float), level, lengths=(1.0,) * cuts if dataset.ordered else ())
 
 
@@ -136,6 +144,12 @@ def _check_two_classes(dataset: Dataset, seen: _Observed) -> None:
             next_step="Until then the scorecard gives a health score without a probability.",
         )
     if seen.y.min() == seen.y.max():
+        if dataset.amounts:
+            raise NotEnoughEvidenceError(
+                f"All {seen.rows.size} amounts are {seen.y[0] * dataset.unit:g}: nothing to tell apart.",
+                allowed="amounts that differ",
+                next_step="Check that won deals carry an amount, or map more of their history.",
+            )
         kind = "happened to every row" if seen.y.min() > 0 else "happened to no row"
         raise NotEnoughEvidenceError(
             f"The label has one class only: the outcome {kind} ({seen.rows.size} rows).",

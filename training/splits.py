@@ -192,6 +192,8 @@ def _enough(dataset: Dataset, rows: Rows, least: float = MIN_ROWS) -> bool:
         return False
     if dataset.ordered:
         return np.unique(y).size > 1
+    if dataset.amounts:
+        return bool((y > 0).sum() >= MIN_EVENTS and np.unique(y).size > 1)
     return bool(y.sum() >= MIN_EVENTS and (1 - y).sum() >= MIN_EVENTS)
 
 
@@ -212,7 +214,7 @@ def _rolling(dataset: Dataset, origins: int) -> list[Split]:
         if found and not (_enough(dataset, split.refit) and _long_enough(dataset, split.refit)):
             break
         found.append(split)
-        earlier = dates[(dates <= at - dataset.horizon_days * DAY) & (dates < at)]
+        earlier = dates[dates <= at - dataset.horizon_days * DAY]
         at = earlier[0] if earlier.size else None
     if not found or found[0].refit.size == 0:
         raise NotEnoughEvidenceError(_too_short(dataset), next_step="Bring older data, or a shorter horizon.")
@@ -310,9 +312,9 @@ def inner_folds(
 
 
 def _strata(dataset: Dataset, rows: Rows) -> NDArray[np.int64]:
-    """0/1 by which folds are balanced; ordered classes are cut at their median."""
+    """0/1 by which folds are balanced; ordered classes and amounts are cut at their median."""
     y = dataset.labels()[rows]
-    middle = np.median(y) if dataset.ordered and y.size else 0.5
+    middle = np.median(y) if (dataset.ordered or dataset.amounts) and y.size else 0.5
     return (y > middle).astype(np.int64)
 
 
