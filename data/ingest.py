@@ -142,9 +142,12 @@ class _Run:
         name = contract.name
         relation, faults, notes = f"staged_{name}", [], []
         filtered, offset, pieces = 0, 0, []
+        found: set[str] = set()
         for index, mapping in enumerate(self.settings.tables[name]):
             piece = f"{relation}_{index}"
             source = self._load(contract, mapping, index)
+            if mapping.columns is None:
+                found |= set(source.columns) & set(contract.names)
             filtered += stage(self.connection, source, mapping, contract, staged=piece, offset=offset)
             self.connection.execute(_drop(self.connection, source.relation))
             offset += source.rows
@@ -155,7 +158,7 @@ class _Run:
         self.tell(f"{name}: checking", 0.6)
         checks = row_checks(contract, ingested_at=self.ingested_at, partners=partners)
         find_bad_rows(self.connection, relation, checks, bad=f"bad_{name}")
-        notes += self._notes(contract, relation, partners=partners)
+        notes += self._notes(contract, relation, partners=partners, found=found)
         return _Staged(relation, f"bad_{name}", filtered, tuple(faults), tuple(notes))
 
     def _load(self, contract: TableContract, mapping: TableMapping, index: int) -> Any:
@@ -170,17 +173,28 @@ class _Run:
             progress=lambda label, share: self.tell(label, 0.5 * share),
         )
 
-    def _notes(self, contract: TableContract, relation: str, *, partners: str | None) -> list[Finding]:
-        """Warnings about whole columns and the table."""
+    def _notes(
+        self, contract: TableContract, relation: str, *, partners: str | None, found: set[str]
+    ) -> list[Finding]:
+        """Warnings about whole columns and the table.
+
+        Columns that were mapped by hand are named one by one; those found by their name in one line, because
+        a template filled in half leaves many empty.
+        """
         name, notes = contract.name, []
         mapped = {n for m in self.settings.tables[name] for n in (m.columns or {})}
         for column in sorted(mapped):
-            if not scalar(self.connection, f"SELECT count({quoted(column)}) FROM {quoted(relation)}"):
+            if self._is_empty(column, relation):
                 notes.append(finding("PI-D042", name, field=column, reason="all values are missing"))
+        if empty := [c for c in sorted(found - mapped) if self._is_empty(c, relation)]:
+            notes.append(finding("PI-D042", name, reason=f"all values are missing in {', '.join(empty)}"))
         if partners is None and name != "partners" and "partner_id" in contract.names:
             reason = "there is no partners table, so partner_id is not checked"
             notes.append(finding("PI-D044", name, field="partner_id", reason=reason))
         return notes
+
+    def _is_empty(self, column: str, relation: str) -> bool:
+        return not scalar(self.connection, f"SELECT count({quoted(column)}) FROM {quoted(relation)}")
 
     def commit(
         self, contract: TableContract, staged: _Staged, work: Transaction, *, folder: Path

@@ -25,6 +25,7 @@ SECTIONS = (
     "features",
     "feeds",
     "churn",
+    "alerts",
     "tiers",
     "scorecards",
     "training",

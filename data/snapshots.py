@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from data.typedframe import read_typed
 
 Progress = Callable[[str, float], None]
 _UNIQUE_SHARE, _UNIQUE_COUNT = 0.5, 20
+DAY_TOLERANCE = timedelta(days=1)
+"""Dates have no time zone: east of Greenwich it may already be tomorrow."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ def read_snapshot(
     sources: Mapping[str, SourceSettings] | None = None,
     labelled: bool = True,
     kinds: Mapping[str, ColumnKind] | None = None,
+    now: datetime | None = None,
     progress: Progress | None = None,
 ) -> SnapshotFrame:
     """Read a snapshot mapping.
@@ -79,6 +83,7 @@ def read_snapshot(
         labelled: Read the label and drop useless columns, to learn; False reads rows to be scored, whose
             label and later columns may be absent.
         kinds: What columns must hold, as an earlier reading found; others are looked into.
+        now: Naive UTC; rows dated more than a day later are quarantined. None: any date is taken.
         progress: Called with a label and the share done.
 
     Raises:
@@ -99,7 +104,7 @@ def read_snapshot(
             progress=tell,
         )
         _check_columns(source, named, mapping)
-        reader = _Reader(connection, source, mapping, labelled=labelled, kinds=kinds or {})
+        reader = _Reader(connection, source, mapping, labelled=labelled, kinds=kinds or {}, now=now)
         return reader.read()
 
 
@@ -136,11 +141,13 @@ class _Reader:
         *,
         labelled: bool,
         kinds: Mapping[str, ColumnKind],
+        now: datetime | None,
     ) -> None:
         self.connection, self.source, self.mapping = connection, source, mapping
         self.labelled = labelled and mapping.label is not None
         self.dropping = labelled
         self.kinds = kinds
+        self.now = now
         self.dropped: list[tuple[str, str]] = []
         self.findings: list[Finding] = [*source.notes, *source.faults]
 
@@ -156,7 +163,9 @@ class _Reader:
             required=set(keys),
         )
         self.findings += typed.findings
-        frame, repeated = self._without_repetitions(typed.frame)
+        present = self._without_future(typed.frame)
+        future = len(typed.frame) - len(present)
+        frame, repeated = self._without_repetitions(present)
         frame = self._dated(frame)
         self._check_keys(frame, keys)
         if self.labelled:
@@ -177,7 +186,7 @@ class _Reader:
             dropped=tuple(self.dropped),
             findings=tuple(self.findings),
             rows_in=typed.rows_in + len(self.source.faults),
-            rows_quarantined=typed.rows_bad + len(self.source.faults),
+            rows_quarantined=typed.rows_bad + future + len(self.source.faults),
             rows_duplicate=repeated,
         )
 
@@ -206,6 +215,32 @@ class _Reader:
         if mapping.as_of:
             apart[mapping.as_of] = "date"
         return {**self.kinds, **apart}
+
+    def _without_future(self, frame: Any) -> Any:
+        """Rows whose day has come; the others are findings.
+
+        Raises:
+            DataError: None has.
+        """
+        name = self.mapping.as_of
+        if name is None or self.now is None:
+            return frame
+        late = frame[name] > self.now + DAY_TOLERANCE
+        for row, file, day in frame.loc[late, [ROW, FILE, name]].itertuples(index=False, name=None):
+            self.findings.append(
+                finding(
+                    "PI-D029",
+                    self.mapping.model,
+                    row=int(row),
+                    field=name,
+                    reason=f"lies in the future; now is {self.now:%Y-%m-%d %H:%M} UTC",
+                    given=f"{day:%Y-%m-%d}",
+                    file=file or "",
+                )
+            )
+        if len(frame) and late.all():
+            raise refusal("PI-D029", f"{self.mapping.model}: every row is dated in the future, in {name!r}")
+        return frame[~late].reset_index(drop=True)
 
     def _without_repetitions(self, frame: Any) -> tuple[Any, int]:
         columns = [c for c in frame.columns if c not in (ROW, FILE)]

@@ -30,6 +30,7 @@ from evaluation.settings import EvaluationSettings
 from evaluation.slices import find_slices
 from models.bundle import Bundle
 from training.dataset import Dataset, entity_codes
+from training.onethread import one_thread
 from training.params import Params
 from training.splits import Split, rolling_origin
 
@@ -60,6 +61,7 @@ def backtest(dataset: Dataset, **given: Any) -> Report:
     return run_backtest(dataset, **given).report
 
 
+@one_thread()
 def run_backtest(
     dataset: Dataset,
     *,

@@ -60,7 +60,7 @@ def explain_entity(project: Project, entity: str, *, model: str, now: datetime) 
     check_model(project, model)
     bundle, _ = champion_bundle(project, model)
     of_partners = snapshot_of(project, model) is None and model == "churn"
-    row = None if of_partners else _row(project, entity, model=model, bundle=bundle)
+    row = None if of_partners else _row(project, entity, model=model, bundle=bundle, now=now)
     with _served(project, now) as runtime:
         scoring: Scoring = runtime.use_cases.scoring
         return _of_partner(scoring, entity) if row is None else _of_row(scoring, model, row)
@@ -91,9 +91,9 @@ def _of_row(scoring: Scoring, model: str, row: Mapping[str, Any]) -> Mapping[str
     return scores
 
 
-def _row(project: Project, entity: str, *, model: str, bundle: Any) -> dict[str, Any]:
+def _row(project: Project, entity: str, *, model: str, bundle: Any, now: datetime) -> dict[str, Any]:
     """The newest ready-made row of an entity, as the API takes it; several identifiers joined by a slash."""
-    rows = rows_to_score(project, model, bundle, source=None)
+    rows = rows_to_score(project, model, bundle, source=None, now=now)
     entity_id = list(bundle.spec.entity_id)
     names = rows.keys[entity_id].astype(str).agg("/".join, axis=1)
     at = (names == entity).to_numpy().nonzero()[0][:1]

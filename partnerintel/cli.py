@@ -160,25 +160,38 @@ def train(
 @app.command()
 @guarded
 def evaluate(
-    model: Annotated[str, typer.Argument(help="Model name.")],
+    model: Annotated[str, typer.Argument(help="Model name, or alerts.")],
     workspace: Dir = HERE,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
     test_from: Annotated[str | None, typer.Option(help="Earliest test origin, YYYY-MM-DD.")] = None,
     test_at: Annotated[str | None, typer.Option(help="The one test origin, YYYY-MM-DD.")] = None,
 ) -> None:
-    """Back-test a model on rolling origins and print it beside its baselines."""
+    """Back-test a model on rolling origins and print it beside its baselines; `alerts`: replay the alerts."""
     from partnerintel import console, learning
     from partnerintel.outputs import check_output
 
     project, origins = _open(workspace), {"test_from": _day(test_from), "test_at": _day(test_at)}
     if json_file is not None:
         check_output(json_file)
+    if model == "alerts":
+        _evaluate_alerts(project, json_file)
+        return
     with progress(f"evaluate {model}") as tick:
         learned = learning.evaluate_model(project, model, now=_now(), tick=tick, **origins)
     if json_file is not None:
         learning.write_figures(learned, json_file)
     console.print_left_out(learned)
     console.print_report(learned.report)
+
+
+def _evaluate_alerts(project: Project, json_file: Path | None) -> None:
+    from partnerintel import alerting
+    from partnerintel.commands.alerts import print_alerts
+
+    with progress("evaluate alerts") as tick:
+        report = alerting.evaluate(project, now=_now(), tick=tick)
+    alerting.keep(project, report, json_file)
+    print_alerts(report)
 
 
 @app.command()

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from models.spec import ModelSpec
     from training.dataset import Dataset
 
-
-FROM_TABLES: dict[str, tuple[str, ...]] = {"churn": (), "tiering": ("partners", "deals")}
+ROUTING = ("routing_accept", "routing_win")
+FROM_TABLES: dict[str, tuple[str, ...]] = {
+    "churn": (),
+    **dict.fromkeys(ROUTING, ("leads", "assignments")),
+    "tiering": ("partners", "deals"),
+}
 """Models that learn from tables, and the tables they cannot do without."""
 
 
@@ -99,7 +103,7 @@ def dataset_of(
     check_model(project, model)
     mapping = snapshot_of(project, model)
     if mapping is not None:
-        return _from_columns(project, mapping, tick=tick)
+        return _from_columns(project, mapping, now=now, tick=tick)
     if model not in trainable(project):
         raise MissingDataError(
             f"There is no data for model {model!r}.",
@@ -111,7 +115,7 @@ def dataset_of(
 
 
 def _from_columns(
-    project: Project, mapping: SnapshotMapping, *, tick: Tick
+    project: Project, mapping: SnapshotMapping, *, now: datetime, tick: Tick
 ) -> tuple[Dataset, Sequence[Finding]]:
     from data.snapshots import read_snapshot
     from training.from_snapshot import from_snapshot
@@ -121,6 +125,7 @@ def _from_columns(
         mapping,
         base=base,
         sources=project.data.sources,
+        now=now,
         progress=lambda what, share: tick(what.removeprefix(f"{mapping.model}: "), 0.3 * share),
     )
     dataset = from_snapshot(mapping, snapshot, scorecard=project.scorecards.get(mapping.model))
@@ -134,6 +139,8 @@ def _from_tables(project: Project, model: str, *, now: datetime, tick: Tick, anc
     lake = lake_of(project)
     dates = _dates_through(project, training_dates(project, lake, now=now), anchor)
     root = project.workspace.features
+    # An export that ended years ago says nothing about the time since.
+    known_until = min(now, data_span(lake)[1])
     build_and_save(
         root,
         lake=lake,
@@ -142,8 +149,8 @@ def _from_tables(project: Project, model: str, *, now: datetime, tick: Tick, anc
         progress=lambda view, done, of: tick(f"features {view}".strip(), 0.3 * done / of),
     )
     tick("labels", 0.3)
-    # An export that ended years ago says nothing about the time since.
-    known_until = min(now, data_span(lake)[1])
+    if model in ROUTING:
+        return _of_offers(project, model, lake, dates, known_until=known_until)
     features = read_snapshots(root, as_ofs=dates)
     labelled = _tiering if model == "tiering" else _churn
     return labelled(project, specs()[model], features, lake, known_until)
@@ -162,6 +169,27 @@ def _churn(project: Project, spec: ModelSpec, features: Any, lake: Lake, known_u
         known_until=known_until,
         scorecard=project.scorecards.get(spec.name, default),
         horizon_days=project.training.horizon_days,
+    )
+
+
+def _of_offers(
+    project: Project, model: str, lake: Any, dates: Sequence[date], *, known_until: datetime
+) -> Dataset:
+    """Rows of the routing models: offers of leads."""
+    from features.snapshot import read_snapshots
+    from models.catalog import specs
+    from models.routing.inputs import RULES
+    from training.routing_rows import read_tables, routing_dataset
+
+    default = RULES if project.training.default_scorecard else None
+    return routing_dataset(
+        specs()[model],
+        read_snapshots(project.workspace.features, as_ofs=dates),
+        read_tables(lake),
+        label="accept" if model == "routing_accept" else "win",
+        settings=project.routing,
+        known_until=known_until,
+        scorecard=project.scorecards.get(model, default),
     )
 
 

@@ -93,7 +93,7 @@ def evaluate_model(
 ) -> Learned:
     """Back-test the newest candidate's recipe, or the defaults; of ready-made columns nothing is written."""
     dataset, findings = dataset_of(project, model, now=now, tick=tick, test_at=test_at, test_from=test_from)
-    params, version = _recipe(project, model)
+    params, version = recipe(project, model)
     tested = _backtest(
         project,
         dataset,
@@ -131,7 +131,7 @@ def _data_version(project: Project, model: str) -> str:
     return "" if snapshot_of(project, model) else lake_of(project).version()
 
 
-def _recipe(project: Project, model: str) -> tuple[Params | None, int | None]:
+def recipe(project: Project, model: str) -> tuple[Params | None, int | None]:
     """Settings of the newest version, where there is one that was searched for."""
     registry = project.registry_if_any()
     version = registry.candidate(model) if registry else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Rows:
     absent: tuple[str, ...] = ()
 
 
-def rows_to_score(project: Project, model: str, bundle: Any, *, source: Path | None) -> Rows:
+def rows_to_score(project: Project, model: str, bundle: Any, *, source: Path | None, now: datetime) -> Rows:
     """The rows of a file, or of everyone.
 
     Args:
@@ -43,6 +44,7 @@ def rows_to_score(project: Project, model: str, bundle: Any, *, source: Path | N
         model: Model name.
         bundle: The model; says what its columns hold.
         source: CSV or Parquet; None: everyone.
+        now: Naive UTC; ready-made rows dated later are left out.
 
     Raises:
         DataError: The file cannot be used, or has none of the model's columns.
@@ -51,7 +53,8 @@ def rows_to_score(project: Project, model: str, bundle: Any, *, source: Path | N
     if mapping is None and source is None:
         return resident_rows(project)
     authored = mapping or SnapshotMapping(model=model, path="-", entity_id=bundle.spec.entity_id)
-    found = _of_file(project, authored, bundle, source) if source else _newest(project, authored, bundle)
+    read = _Reading(project, bundle, now)
+    found = _of_file(read, authored, source) if source else _newest(read, authored)
     absent = tuple(f.name for f in bundle.spec.features if f.name not in found.features.columns)
     if len(absent) == len(bundle.spec.features):
         raise DataError(
@@ -74,9 +77,30 @@ def resident_rows(project: Project) -> Rows:
     return Rows(keys, matrix.frame.reset_index(drop=True))
 
 
-def _newest(project: Project, mapping: SnapshotMapping, bundle: Any) -> Rows:
+@dataclass(frozen=True)
+class _Reading:
+    """How ready-made columns are read for a model: unlabelled, with the types of its training, up to now."""
+
+    project: Project
+    bundle: Any
+    now: datetime
+
+    def __call__(self, mapping: SnapshotMapping) -> Any:
+        from data.snapshots import read_snapshot
+
+        return read_snapshot(
+            mapping,
+            base=self.project.data.folder(self.project.workspace.root),
+            sources=self.project.data.sources,
+            labelled=False,
+            kinds=_kinds(self.bundle),
+            now=self.now,
+        )
+
+
+def _newest(read: _Reading, mapping: SnapshotMapping) -> Rows:
     """The newest mapped row of each entity; every row where there are no dates."""
-    raw = _read(project, mapping, bundle)
+    raw = read(mapping)
     rows = _with_past(mapping, raw.frame)
     if mapping.as_of:
         rows = rows.sort_values([*mapping.entity_id, mapping.as_of], kind="stable")
@@ -84,34 +108,22 @@ def _newest(project: Project, mapping: SnapshotMapping, bundle: Any) -> Rows:
     return _split(mapping, rows.reset_index(drop=True), raw.findings)
 
 
-def _of_file(project: Project, mapping: SnapshotMapping, bundle: Any, source: Path) -> Rows:
+def _of_file(read: _Reading, mapping: SnapshotMapping, source: Path) -> Rows:
     """The rows of a file; the mapped panel gives what came before them."""
     plain = {"path": str(source.resolve()), "query": None, "source": None, "where": None}
     given = mapping.model_copy(update={**plain, "separator": None, "encoding": None})
-    raw = _read(project, given, bundle)
+    raw = read(given)
     frame = raw.frame.reset_index(drop=True)
     if mapping.as_of is None or not mapping.lags or mapping.path == "-":
         return _split(mapping, _with_past(mapping, frame), raw.findings)
     import pandas as pd
 
     keys = [*mapping.entity_id, mapping.as_of]
-    before = _read(project, mapping, bundle).frame
+    before = read(mapping).frame
     seen = pd.MultiIndex.from_frame(frame[keys])
     before = before[~pd.MultiIndex.from_frame(before[keys]).isin(seen)]
     both = pd.concat([frame, before[[c for c in frame.columns if c in before]]], ignore_index=True)
     return _split(mapping, _with_past(mapping, both).iloc[: len(frame)], raw.findings)
-
-
-def _read(project: Project, mapping: SnapshotMapping, bundle: Any) -> Any:
-    from data.snapshots import read_snapshot
-
-    return read_snapshot(
-        mapping,
-        base=project.data.folder(project.workspace.root),
-        sources=project.data.sources,
-        labelled=False,
-        kinds=_kinds(bundle),
-    )
 
 
 def _kinds(bundle: Any) -> Mapping[str, Any]:

@@ -56,7 +56,7 @@ def score_file(
     check_output(output, suffixes=SUFFIXES)
     bundle, version = champion_bundle(project, model)
     tick("reading", 0.0)
-    rows = rows_to_score(project, model, bundle, source=source)
+    rows = rows_to_score(project, model, bundle, source=source, now=now)
     parts = []
     for start in range(0, len(rows.keys), CHUNK_ROWS):
         stop = min(start + CHUNK_ROWS, len(rows.keys))

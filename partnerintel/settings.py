@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from data.mapping import DataSettings, parse_settings, read_config
 from evaluation.settings import EvaluationSettings
 from features.settings import FeatureSettings
+from models.alerts.settings import AlertSettings
 from models.churn.settings import ChurnSettings
+from models.routing.settings import RoutingSettings
 from models.scorecard import Scorecard
 from models.tiering.settings import TieringSettings
 from partnerintel.workspace import Workspace, open_workspace
@@ -34,6 +36,8 @@ class Project:
     training: TrainingSettings
     evaluation: EvaluationSettings
     serving: ServingSettings
+    alerts: AlertSettings
+    routing: RoutingSettings
 
     def registry(self) -> Registry:
         """The model registry; made when there is none."""
@@ -72,4 +76,6 @@ def open_project(root: Path) -> Project:
         training=section(TrainingSettings, "training"),
         evaluation=section(EvaluationSettings, "evaluation"),
         serving=section(ServingSettings, "serving"),
+        alerts=section(AlertSettings, "alerts"),
+        routing=section(RoutingSettings, "routing"),
     )

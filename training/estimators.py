@@ -20,6 +20,7 @@ from models.spread import Spread
 from training.crossfit import Unseen, choose, out_of_fold
 from training.dataset import Dataset, Rows
 from training.evidence import Evidence, Stamp, gather, is_hazard
+from training.onethread import one_thread
 from training.params import Params
 from training.parts import Weights, fit_parts, learn_spread
 from training.splits import Split
@@ -38,6 +39,7 @@ class Outcomes:
     y: Floats
 
 
+@one_thread()
 def fit(
     dataset: Dataset,
     split: Split,

@@ -214,7 +214,7 @@ def _rolling(dataset: Dataset, origins: int) -> list[Split]:
         if found and not (_enough(dataset, split.refit) and _long_enough(dataset, split.refit)):
             break
         found.append(split)
-        earlier = dates[dates <= at - dataset.horizon_days * DAY]
+        earlier = dates[(dates <= at - dataset.horizon_days * DAY) & (dates < at)]
         at = earlier[0] if earlier.size else None
     if not found or found[0].refit.size == 0:
         raise NotEnoughEvidenceError(_too_short(dataset), next_step="Bring older data, or a shorter horizon.")

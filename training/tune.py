@@ -11,6 +11,7 @@ from data.errors import NotEnoughEvidenceError
 from training.arena import CHUNK, MOST_ROUNDS, PATIENCE, Arena, best_penalty, build_arena
 from training.dataset import Dataset
 from training.estimators import PRIOR_SHARE, usable_scorecard
+from training.onethread import one_thread
 from training.params import Params
 from training.splits import Split
 
@@ -42,6 +43,7 @@ class Found:
     study: str = ""
 
 
+@one_thread()
 def search(
     dataset: Dataset,
     split: Split,

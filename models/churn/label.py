@@ -78,6 +78,42 @@ def build_labels(
     )
 
 
+def departures(
+    activity: Any,
+    terminations: Any,
+    partner_ids: Sequence[str],
+    *,
+    as_of: date,
+    settings: ChurnSettings,
+    known_until: datetime,
+) -> Any:
+    """When each partner departs from `as_of` on, by what is known until `known_until`.
+
+    Args:
+        activity: As `build_labels` takes it.
+        terminations: The same.
+        partner_ids: Partners asked about.
+        as_of: Midnight UTC; a partner that is silent from then on departs then.
+        settings: The mapping's churn section.
+        known_until: Rows known later are not used. A silence is only certain a silence length before it.
+
+    Returns:
+        datetime64[us] (n,), NaT where the data show no departure.
+    """
+    moment, until = (np.datetime64(pd.Timestamp(t).to_datetime64(), "us") for t in (as_of, known_until))
+    partners = np.asarray(partner_ids, dtype=object)
+    silence = silence_days(activity, partners, as_of=as_of, settings=settings)
+    history, endings = (_Timeline(known(rows, by=known_until)) for rows in (activity, terminations))
+    departed = _departure(_Row(moment, partners, settings, until), history, endings, silence)
+    found = departed.astype("datetime64[us]")
+    found[departed == NEVER] = np.datetime64("NaT")
+    # A silence that is not over yet is not one: it would need activity that nobody can know of.
+    length = (silence * DAY.astype(np.int64)).astype("timedelta64[us]")
+    ended = endings.first_from(partners, moment)[1] == departed
+    found[~ended & (found + length > until)] = np.datetime64("NaT")
+    return found
+
+
 @dataclass(frozen=True)
 class _Row:
     """The cohort of one `as_of`."""

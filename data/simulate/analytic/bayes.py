@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from data.simulate.analytic.model import daily_hazard, daily_rates, emissions, known_risk, persistence
 from data.simulate.config import AnalyticConfig

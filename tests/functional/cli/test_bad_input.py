@@ -5,10 +5,15 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
+from data.lake import Lake
+from data.simulate import simulate, write
 from tests.functional.cli.conftest import Shop, run
 
 PARTNERS = "partner_id,name,country,signed_at\np1,Müller AG,DE,2023-01-01\np2,Acme,FR,2023-02-01\n"
@@ -26,6 +31,10 @@ def workspace(root: Path, files: Mapping[str, str | bytes] | None = None) -> Pat
 
 def ingested(root: Path) -> list[str]:
     return sorted(p.name for p in (root / "lake").glob("*/part-*"))
+
+
+def read(root: Path, table: str) -> Any:
+    return Lake(root / "lake").read(table)
 
 
 def quarantine(root: Path, table: str) -> list[dict[str, str]]:
@@ -115,11 +124,106 @@ def test_a_bad_row_is_set_aside_with_number_field_and_reason(
     ids=["semicolons", "BOM", "Latin-1", "UTF-16", "ISO with zone", "day first"],
 )
 def test_files_as_they_come_are_read(tmp_path: Path, partners: bytes) -> None:
-    from data.lake import Lake
-
     root = workspace(tmp_path, {"partners.csv": partners})
     run("ingest", "-w", root)
-    assert sorted(Lake(root / "lake").read("partners")["name"]) == ["Acme", "Müller AG"]
+    assert sorted(read(root, "partners")["name"]) == ["Acme", "Müller AG"]
+
+
+def test_rows_with_another_separator_are_set_aside_each_with_its_number(tmp_path: Path) -> None:
+    rows = "d3;p1;won;5;2024-01-02\nd4,p1,won,7,2024-03-01\nd5\tp1\twon\t5\t2024-01-02\n"
+    root = workspace(tmp_path, {"deals.csv": DEALS + rows})
+    run("ingest", "-w", root)
+    assert [(bad["row"], bad["code"]) for bad in quarantine(root, "deals")] == [
+        ("4", "PI-D020"),
+        ("6", "PI-D020"),
+    ]
+    assert set(read(root, "deals")["deal_id"]) == {"d1", "d2", "d4"}
+
+
+def test_three_formats_of_date_in_one_column_are_read_and_a_fourth_is_set_aside(tmp_path: Path) -> None:
+    rows = 'd3,p1,won,5,13.01.2024\nd4,p1,won,7,03/15/2024\nd5,p1,won,7,"Jan 2, 2024"\n'
+    root = workspace(tmp_path, {"deals.csv": DEALS + rows})
+    run("ingest", "-w", root)
+    dates = read(root, "deals").set_index("deal_id")["event_at"].dt.strftime("%Y-%m-%d").to_dict()
+    assert dates == {"d1": "2024-01-02", "d2": "2024-02-03", "d3": "2024-01-13", "d4": "2024-03-15"}
+    (bad,) = quarantine(root, "deals")
+    assert (bad["row"], bad["field"], bad["given"]) == ("6", "event_at", "Jan 2, 2024")
+
+
+def test_another_encoding_is_taken_and_told(tmp_path: Path) -> None:
+    root = workspace(tmp_path, {"partners.csv": PARTNERS.encode("latin-1")})
+    shown = run("ingest", "-w", root).output
+    assert "PI-D043" in shown
+    assert "partners.csv is not UTF-8" in shown
+
+
+def test_a_column_of_a_type_that_cannot_be_a_date_is_refused(tmp_path: Path) -> None:
+    root = workspace(tmp_path, {"partnerintel.yaml": CONFIG.replace("deals.csv", "deals.parquet")})
+    ids = {"deal_id": ["d1"], "partner_id": ["p1"], "status": ["won"], "event_at": [True]}
+    pd.DataFrame(ids).to_parquet(root / "deals.parquet")
+    told = run("ingest", "-w", root, code=3).stderr
+    assert "PI-D011" in told
+    assert "deals.event_at" in told
+    assert ingested(root) == []
+
+
+def test_a_column_without_any_value_is_told_and_kept(tmp_path: Path) -> None:
+    root = workspace(tmp_path, {"deals.csv": DEALS.replace("100", "").replace("250", "")})
+    shown = run("ingest", "-w", root).output
+    assert "PI-D042 warning: deals: all values are missing in amount_usd" in shown
+    assert len(read(root, "deals")) == 2
+
+
+def test_where_nothing_but_commas_came_every_row_is_set_aside_with_its_number(tmp_path: Path) -> None:
+    root = workspace(tmp_path, {"deals.csv": DEALS.splitlines()[0] + "\n,,,,\n,,,,\n"})
+    run("ingest", "-w", root)
+    bad = quarantine(root, "deals")
+    assert {row["row"] for row in bad} == {"2", "3"}
+    assert {row["field"] for row in bad} == {"deal_id", "event_at", "partner_id", "status"}
+
+
+@pytest.mark.parametrize("command", [["ingest"], ["run"]])
+def test_what_was_ingested_before_survives_a_bad_delivery_whole(tmp_path: Path, command: list[str]) -> None:
+    root = workspace(tmp_path)
+    run("ingest", "-w", root)
+    before = {p: p.read_bytes() for p in (root / "lake").rglob("*") if p.is_file()}
+    (root / "partners.csv").write_text(PARTNERS + "p3,New,DE,2024-03-01\n")
+    (root / "deals.csv").write_text("deal_id,status\nd9,won\n")
+    assert "PI-D006" in run(*command, "-w", root, code=3).stderr
+    assert {p: p.read_bytes() for p in (root / "lake").rglob("*") if p.is_file()} == before
+
+
+def test_faults_of_several_tables_are_told_at_once(tmp_path: Path) -> None:
+    root = workspace(tmp_path, {"partners.csv": "", "deals.csv": "deal_id,status\nd9,won\n"})
+    told = run("ingest", "-w", root, code=3).stderr
+    assert "1. " in told
+    assert "PI-D002" in told
+    assert "2. " in told
+    assert "PI-D006" in told
+
+
+@pytest.mark.parametrize(
+    ("tables", "says"),
+    [("  deals: {path: deals.csv}\n", "`partners`"), ("  partners: {path: partners.csv}\n", "dated rows")],
+    ids=["no partners", "nothing dated"],
+)
+@pytest.mark.parametrize("command", [["features"], ["train", "churn"], ["run"]])
+def test_a_step_that_lacks_a_table_names_it(
+    tmp_path: Path, command: list[str], tables: str, says: str
+) -> None:
+    root = workspace(tmp_path, {"partnerintel.yaml": "config_version: 1\ntables:\n" + tables})
+    run("ingest", "-w", root)
+    told = run(*command, "-w", root, code=3).stderr
+    assert says in told
+    assert "partnerintel ingest" in told
+
+
+@pytest.mark.slow
+def test_where_no_partner_ever_left_there_is_nothing_to_learn_and_the_night_goes_on(tmp_path: Path) -> None:
+    write(simulate("one_class", partners=40, end=date(2024, 10, 31)), tmp_path)
+    run("ingest", "-w", tmp_path)
+    assert "one class only" in run("train", "churn", "-w", tmp_path, code=6).stderr
+    assert "churn     not trained: The label has one class only" in run("run", "-w", tmp_path).output
 
 
 def test_a_repeated_identifier_is_a_correction_and_is_reported(tmp_path: Path) -> None:
@@ -284,6 +388,37 @@ def test_bad_rows_of_a_scored_file_are_set_aside_and_the_others_scored(
     assert "2 rows scored" in result.output
     assert "row 3, won_count_90d" in result.stderr
     assert "row 4, partner_id" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "scored"),
+    [
+        ("partner_id;won_count_90d\nP1;3\nP2;0\n".encode("utf-8-sig"), 2),
+        ("partner_id,won_count_90d\nMüller,3\nP2,0\n".encode("latin-1"), 2),
+        (b"partner_id,won_count_90d\nP1,3\nP2;0\nP3,1\n", 2),
+    ],
+    ids=["BOM and semicolons", "Latin-1", "mixed separators"],
+)
+def test_files_to_score_are_read_as_they_come(
+    promoted: Shop, tmp_path: Path, content: bytes, scored: int
+) -> None:
+    (tmp_path / "rows.csv").write_bytes(content)
+    out = tmp_path / "out.csv"
+    assert (
+        f"{scored} rows scored"
+        in run("score", "churn", tmp_path / "rows.csv", "-w", promoted.root, "-o", out).output
+    )
+    assert len(pd.read_csv(out)) == scored
+
+
+def test_one_partner_twice_in_a_file_to_score_is_refused(promoted: Shop, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("partner_id,won_count_90d\nP1,3\nP1,4\n")
+    told = run(
+        "score", "churn", tmp_path / "rows.csv", "-w", promoted.root, "-o", tmp_path / "out.csv", code=3
+    ).stderr
+    assert "PI-D061" in told
+    assert "rows 2 and 3" in told
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_a_damaged_champion_is_refused_and_never_scored_with(promoted: Shop, tmp_path: Path) -> None:

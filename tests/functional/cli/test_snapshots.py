@@ -155,13 +155,18 @@ def test_ordered_classes_are_trained_judged_and_scored(tmp_path: Path) -> None:
     ("change", "code", "says"),
     [
         (lambda f: f.assign(**{"Gekündigt?": "Nein"}), 3, "PI-D060"),
+        (lambda f: f.assign(**{"Gekündigt?": None}), 3, "PI-D060"),
+        (lambda f: f.assign(**{"Händler Nr": None}), 3, "row 2, Händler Nr is required and missing"),
         (lambda f: f.assign(**dict.fromkeys(FEATURES)), 3, "PI-D063"),
         (lambda f: pd.concat([f, f.head(1).assign(Land="FR")]), 3, "PI-D061"),
         (lambda f: f.drop(columns="Stichtag"), 3, "Stichtag"),
         (lambda f: f.head(0), 3, "PI-D002"),
         (lambda f: f.head(12), 6, ""),
     ],
-    ids=["one class", "all missing", "duplicate ids", "missing column", "empty", "a dozen rows"],
+    ids=[
+        "one class", "no label at all", "no identifier at all", "all missing", "duplicate ids",
+        "missing column", "empty", "a dozen rows",
+    ],
 )  # fmt: skip
 def test_a_panel_that_cannot_be_learned_from_is_refused(
     tmp_path: Path, change: object, code: int, says: str
@@ -179,6 +184,52 @@ def test_bad_rows_of_a_panel_are_quarantined_and_the_rest_is_learned_from(tmp_pa
     told = run("train", "Kündigung", "-w", root).stderr
     assert "row 6, Stichtag" in told
     assert list((root / "lake" / "quarantine").glob("Kündigung-*.csv"))
+
+
+def test_rows_dated_in_the_future_are_quarantined_and_no_test_date(tmp_path: Path) -> None:
+    root = make(tmp_path)
+    frame = panel()
+    frame.loc[3, "Stichtag"] = pd.Timestamp("2199-01-01")
+    frame.to_csv(root / "panel.csv", index=False)
+    result = run("evaluate", "Kündigung", "-w", root)
+    assert "PI-D029 error: Kündigung, row 5, Stichtag: lies in the future" in result.stderr
+    assert "(given: 2199-01-01)" in result.stderr
+    assert "2199" not in result.stdout
+    frame.assign(Stichtag="2199-01-01").head(5).to_csv(root / "panel.csv", index=False)
+    assert "every row is dated in the future" in run("train", "Kündigung", "-w", root, code=3).stderr
+
+
+def as_they_come(text: str) -> list[bytes]:
+    """The same panel as several programs would export it."""
+    lines = text.splitlines()
+    formats = ("%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y")
+    dated = panel()
+    dated["Stichtag"] = [d.strftime(formats[i % 3]) for i, d in enumerate(dated["Stichtag"])]
+    one_odd = [*lines[:5], lines[5].replace(",", ";"), *lines[6:]]
+    return [
+        b"\xef\xbb\xbf" + text.encode(),
+        text.encode("cp1252"),
+        text.replace(",", ";").encode(),
+        dated.to_csv(index=False).encode(),
+        "\n".join([*one_odd, ""]).encode(),
+    ]
+
+
+def test_a_panel_is_read_as_it_comes(tmp_path: Path) -> None:
+    from data.snapshots import read_snapshot
+    from partnerintel.settings import open_project
+
+    root = make(tmp_path)
+    mapping = open_project(root).data.snapshots[0]
+    wanted = read_snapshot(mapping, base=root).frame
+    *whole, torn = as_they_come((root / "panel.csv").read_text())
+    for content in whole:
+        (root / "panel.csv").write_bytes(content)
+        pd.testing.assert_frame_equal(read_snapshot(mapping, base=root).frame, wanted)
+    (root / "panel.csv").write_bytes(torn)
+    found = read_snapshot(mapping, base=root)
+    assert len(found.frame) == len(wanted) - 1
+    assert [(f.code, f.row) for f in found.findings if f.severity == "error"] == [("PI-D020", 6)]
 
 
 @pytest.mark.parametrize("name", ["../elsewhere", "a/b", ".hidden", "", "x:y"])

@@ -97,7 +97,7 @@ def test_no_new_alert_within_the_pause_after_the_last_one() -> None:
     assert again == [[], [], [], [], [], ["A"]]
 
 
-@given(risks=st.lists(st.integers(56, 99), min_size=1, max_size=40), weeks=st.integers(1, 4))
+@given(risks=st.lists(st.integers(51, 99), min_size=1, max_size=40), weeks=st.integers(1, 4))
 def test_a_queue_never_exceeds_its_budget_and_holds_the_most_valuable(risks: list[int], weeks: int) -> None:
     run = Weeks(AlertSettings(budget_per_manager=5, holdout_share=0.0))
     rows = [partner(f"P{i:02d}", r / 100, margin=1000 * (i + 1)) for i, r in enumerate(risks)]
@@ -182,8 +182,8 @@ def test_a_risk_only_a_new_model_sees_is_watched_and_says_so() -> None:
 def test_behaviour_that_worsens_under_a_new_model_still_opens_an_alert() -> None:
     weeks = Weeks()
     for _ in range(3):
-        weeks.run(partner("A", 0.5))
-    weeks.run(partner("A", 0.7, reading=Reading(eta(0.7), "2", eta(0.5))))
+        weeks.run(partner("A", 0.45))
+    weeks.run(partner("A", 0.7, reading=Reading(eta(0.7), "2", eta(0.45))))
     assert opened(weeks.run(partner("A", 0.97, reading=Reading(eta(0.97), "2")))) == ["A"]
 
 

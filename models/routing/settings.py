@@ -1,0 +1,29 @@
+"""What routing means to this customer: the `routing:` section of partnerintel.yaml."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RoutingSettings(BaseModel):
+    """How outcomes of leads are read, and how the service keeps its promises.
+
+    Attributes:
+        answer_days: An offer that was not accepted within this many days was not accepted.
+        win_days: An accepted lead that was not won within this many days was not won.
+        currency: Currency of money in answers where the lead gives none.
+        registration_days: An open registration older than this no longer holds an account.
+        match_least: Least probability at which a registered account counts as the lead's.
+        sweep_seconds: How often the service looks for offers that ran out.
+        idempotency_days: How long a key of an answered request is remembered.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    answer_days: int = Field(default=14, ge=1, le=365)
+    win_days: int = Field(default=180, ge=1, le=1095)
+    currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
+    registration_days: int = Field(default=180, ge=1, le=3650)
+    match_least: float = Field(default=0.8, gt=0, le=1)
+    sweep_seconds: float = Field(default=15.0, gt=0, le=3600)
+    idempotency_days: int = Field(default=30, ge=1, le=3650)
