@@ -1,0 +1,171 @@
+"""Choosing one partner for one lead: exploration first, then the best expected gain within fairness.
+
+The whole rule is a probability for every partner, so that what is logged is exact and any other policy can be
+judged on the log. The draws come from hashes of (seed, lead, partner, day): the same decision is made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.routing.chance import draw
+from models.routing.eligibility import Codes, why_nobody
+from models.routing.policy import RoutingPolicy
+from models.routing.roster import Mask, Roster
+
+Floats = NDArray[np.float64]
+SAME = 1e-9
+"""Relative difference in expected gain below which two partners are equally good."""
+LEAST_OFFERS = 20
+"""Offers in the window below which shares mean nothing yet."""
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Offers within the policy's window, by group: (by, label) → count, and in all."""
+
+    by_group: Mapping[tuple[str, str], int]
+    total: int
+
+    @classmethod
+    def none(cls) -> Exposure:
+        """Nothing was offered yet."""
+        return cls({}, 0)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What came of it.
+
+    Attributes:
+        position: The partner chosen, or None.
+        code: Why nobody was chosen; '' when somebody was.
+        propensity: Probability with which this partner was chosen.
+        explored: Whether it was drawn evenly.
+        order: Eligible positions, best first, equal ones in the order of their draw.
+        fair: Bands that were applied, as `by=label`.
+        fairness_cost: Expected gain given up for them.
+    """
+
+    position: int | None
+    code: str
+    propensity: float
+    explored: bool
+    order: NDArray[np.int64]
+    fair: tuple[str, ...] = ()
+    fairness_cost: float = 0.0
+
+
+def choose(
+    policy: RoutingPolicy,
+    roster: Roster,
+    codes: Codes,
+    gain: Floats,
+    *,
+    lead_id: str,
+    day: date,
+    turn: int,
+    explorable: bool,
+    received: Any,
+    exposure: Exposure,
+    preferred: Sequence[int] = (),
+) -> Choice:
+    """Choose among the eligible.
+
+    Args:
+        policy: The rules.
+        roster: Partners.
+        codes: (N,) exclusion codes.
+        gain: (N,) expected gain less the price of capacity; only the eligible ones are looked at.
+        lead_id: Of the lead.
+        day: Of the decision: ties fall anew each day.
+        turn: 0 for the first offer of the lead.
+        explorable: Whether the lead is worth little enough to explore.
+        received: (N,) offers in the window; among equals the one with fewest goes first.
+        exposure: Offers by group.
+        preferred: Positions of partners that know the account.
+    """
+    eligible = np.flatnonzero(codes == 0)
+    if not eligible.size:
+        return Choice(None, why_nobody(codes), 0.0, False, eligible)
+    allowed, fair, cost = _allowed(policy, roster, eligible, gain, exposure, preferred)
+    best = _equals(allowed, gain, received)
+    luck = {int(i): draw(policy.seed, "tie", lead_id, roster.partner_ids[i], day) for i in best}
+    winner = max(best.tolist(), key=lambda i: (luck[i], roster.partner_ids[i]))
+    share = policy.exploration_share if explorable and eligible.size > 1 else 0.0
+    explored = share > 0 and draw(policy.seed, "explore", lead_id, turn) < share
+    if explored:
+        at = int(draw(policy.seed, "pick", lead_id, turn) * eligible.size)
+        winner = int(eligible[min(at, eligible.size - 1)])
+    propensity = float(propensities(eligible, best, share=share, count=len(roster))[winner])
+    order = _order(eligible, gain, winner if not explored else None)
+    return Choice(winner, "", propensity, explored, order, fair, 0.0 if explored else cost)
+
+
+def propensities(eligible: Any, best: Any, *, share: float, count: int) -> Floats:
+    """(count,) probability of each partner: `share` spread over the eligible, the rest over the best."""
+    found = np.zeros(count)
+    found[eligible] = share / len(eligible)
+    found[best] += (1.0 - share) / len(best)
+    return found
+
+
+def _allowed(
+    policy: RoutingPolicy,
+    roster: Roster,
+    eligible: Any,
+    gain: Floats,
+    exposure: Exposure,
+    preferred: Sequence[int],
+) -> tuple[Any, tuple[str, ...], float]:
+    """The eligible that may be best: those who know the account, else those whom fairness lets go first."""
+    if policy.relationship == "prefer":
+        known = np.intersect1d(eligible, np.array(preferred, dtype=np.int64))
+        if known.size:
+            return known, (), 0.0
+    top = float(gain[eligible].max())
+    near = eligible[gain[eligible] >= top - policy.band_tolerance * abs(top)]
+    kept, applied = near, list[str]()
+    for name, wanted in _bands(policy, roster, exposure):
+        inside = kept[wanted[kept]]
+        if inside.size and inside.size < kept.size:
+            kept, applied = inside, [*applied, name]
+    if not applied:
+        return eligible, (), 0.0
+    return kept, tuple(applied), top - float(gain[kept].max())
+
+
+def _bands(policy: RoutingPolicy, roster: Roster, exposure: Exposure) -> list[tuple[str, Mask]]:
+    """Bands that are not kept now, and who should go first for them; the widest gap first."""
+    found: list[tuple[float, str, Mask]] = []
+    if exposure.total < LEAST_OFFERS:
+        return []
+    for band in policy.bands:
+        share = exposure.by_group.get((band.by, band.label), 0) / exposure.total
+        members = roster.group(band.by, band.label)
+        if share < band.least_share:
+            found.append((band.least_share - share, f"{band.by}={band.label}", members))
+        elif share > band.most_share:
+            found.append((share - band.most_share, f"{band.by}≠{band.label}", ~members))
+    return [(name, mask) for _, name, mask in sorted(found, key=lambda f: (-f[0], f[1]))]
+
+
+def _equals(allowed: Any, gain: Floats, received: Any) -> Any:
+    """The best, equal up to rounding, and of these the ones with fewest offers."""
+    top = float(gain[allowed].max())
+    best = allowed[gain[allowed] >= top - SAME * max(abs(top), SAME)]
+    return best[received[best] == received[best].min()]
+
+
+def _order(eligible: Any, gain: Floats, winner: int | None) -> Any:
+    """Best first; positions are in the order of ids, so equal ones do not change places between runs."""
+    order = eligible[np.argsort(-gain[eligible], kind="stable")]
+    if winner is None:
+        return order
+    return np.concatenate([[winner], order[order != winner]])
