@@ -27,6 +27,7 @@ SECTIONS = (
     "churn",
     "alerts",
     "tiers",
+    "fit",
     "scorecards",
     "training",
     "evaluation",

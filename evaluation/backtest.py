@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -126,7 +126,8 @@ def run_backtest(
         suspects=suspects_of(dataset, last.split, settings),
         slices=_slices(dataset, origins, judged, predictions, settings) if yes_no else (),
         reliability=reliability_bins(judged) if yes_no else (),
-        monotone_violations=count_violations(last.bundle, last.bundle.encode(rows)),
+        # What lies outside experience follows the scorecard, which may turn a direction; that is said there.
+        monotone_violations=count_violations(replace(last.bundle, experience=None), last.bundle.encode(rows)),
         origins=tuple(_origin_facts(dataset, o) for o in origins),
         about=dataset.about,
         limits=(*((SIMULATED,) if settings.simulated else ()), *LIMITS),

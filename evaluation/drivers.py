@@ -30,12 +30,13 @@ def draw_drivers(bundle: Bundle, rows: Any, *, seed: int = 0) -> str:
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS])
     rows = rows.iloc[chosen]
     explanation = bundle.explain(bundle.encode(rows))
-    if np.abs(explanation.by_feature).max() < 1e-12:
+    names = bundle.spec.names  # what lies outside experience has no column
+    by_feature = explanation.by_feature[:, : len(names)]
+    if np.abs(by_feature).max() < 1e-12:
         return ""
     labels = {f.name: f.shown_label for f in bundle.spec.features}
-    names = [labels[n] for n in explanation.features]
-    data = np.column_stack([_numbers(rows[n]) for n in explanation.features])
-    return _beeswarm(explanation.by_feature, data, names, explanation.baseline, seed)
+    data = np.column_stack([_numbers(rows[n]) for n in names])
+    return _beeswarm(by_feature, data, [labels[n] for n in names], explanation.baseline, seed)
 
 
 def _numbers(column: Any) -> Any:

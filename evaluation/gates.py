@@ -27,6 +27,7 @@ CODES = {
     "PI-G008": "no part of the partners is clearly worse",
     "PI-G009": "no unconfirmed column looks like a leak",
     "PI-G010": "enough positives and negatives were tested",
+    "PI-G011": "a profile of one motion predicts better than the model of all motions",
 }
 CHAMPION = "loss_minus_champion"
 LEAST_KAPPA = 0.1
@@ -104,6 +105,19 @@ def _champion(report: Report, settings: EvaluationSettings) -> Iterator[Refusal]
         yield Refusal(
             "PI-G004",
             f"refused: worse than the champion. Its loss is higher by {shown}; allowed: up to {margin:g}.",
+        )
+
+
+def _pooled(report: Report) -> Iterator[Refusal]:
+    rung = report.rung("pooled")
+    if rung is None or not rung.metrics:
+        return
+    own, theirs = (m.get("log_loss", NAN).value for m in (report.metrics, rung.metrics))
+    if not (math.isfinite(own) and math.isfinite(theirs) and own < theirs):
+        yield Refusal(
+            "PI-G011",
+            f"refused: log-loss {_shown(own)} is not better than {_shown(theirs)} of the model of all "
+            "motions, which serves this motion.",
         )
 
 
@@ -218,7 +232,14 @@ def _beats_persistence(report: Report) -> Iterator[Refusal]:
             yield Refusal("PI-G002", f"refused: mean absolute error {shown} of {name}.")
 
 
-_YES_NO: tuple[Check, ...] = (_finite, _beats_reference, _signal, _in_the_large, _slope)
+_YES_NO: tuple[Check, ...] = (
+    _finite,
+    _beats_reference,
+    _signal,
+    _pooled,
+    _in_the_large,
+    _slope,
+)
 _ORDERED: tuple[Check, ...] = (_finite, _beats_persistence, _ordered_signal)
 _AMOUNTS: tuple[Check, ...] = (_finite, _beats_past, _amount_signal, _in_the_large)
 _COMMON: tuple[Check, ...] = (_monotone, _slices, _leaks)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from evaluation.amounts import shown_order
 from evaluation.metrics import Judged, draw_metrics
 from evaluation.ordered import JudgedBands, draw_ordered
-from evaluation.origins import CHAMPION, MODEL, SCORECARD, Origin
+from evaluation.origins import CHAMPION, MODEL, POOLED, SCORECARD, Origin
 from evaluation.report import Rung
 from evaluation.resampling import Estimate, Floats, Resampler, estimate
 from evaluation.settings import EvaluationSettings
@@ -23,6 +23,7 @@ ORDER = (
     "past_revenue",
     SCORECARD,
     "logistic",
+    POOLED,
     CHAMPION,
     MODEL,
     "ceiling",
@@ -34,6 +35,7 @@ NOTES = {
     "past_revenue": "the past amount that ranks best, mapped to the future",
     SCORECARD: "the scorecard's points, calibrated",
     "logistic": "a penalised logistic regression on the same features",
+    POOLED: "the model of all motions",
     CHAMPION: "the champion's settings, refitted on the same rows",
     MODEL: "what would be shipped",
     "hindsight": "ranked by what came: nobody could know it",
@@ -47,6 +49,9 @@ def joined(origins: Sequence[Origin], dataset: Dataset) -> Judged:
     group = dataset.frame["group"].to_numpy()[rows]
     entity = np.unique(group.astype(str), return_inverse=True)[1].astype(np.int64)
     origin = np.repeat(np.arange(len(origins)), [o.split.test.size for o in origins])
+    if dataset.once:
+        # Each was tested once, shortly after the others: together they are the list a recruiter would rank.
+        origin = np.zeros_like(origin)
     predicted = np.concatenate([o.predicted[MODEL] for o in origins]).astype(float)
     return Judged(dataset.labels()[rows], predicted, entity, origin)
 
@@ -92,7 +97,7 @@ def rungs(
     amounts: bool = False,
 ) -> tuple[Rung, ...]:
     """The ladder, weakest first; what was not measured is listed as such."""
-    listed = [n for n in ORDER if n not in _other(ordered) and (n != CHAMPION or n in draws)]
+    listed = [n for n in ORDER if n not in _other(ordered) and (n not in (CHAMPION, POOLED) or n in draws)]
     if amounts:
         listed = shown_order(list(draws))
     found = []
@@ -114,7 +119,7 @@ def differences(draws: Mapping[str, Mapping[str, Floats]], *, loss: str) -> dict
     """Paired differences of the loss, model − reference; below 0 the model is better."""
     return {
         f"loss_minus_{name}": estimate(draws[MODEL][loss] - draws[name][loss])
-        for name in (SCORECARD, CHAMPION, "prevalence", "persistence", "past_revenue")
+        for name in (SCORECARD, CHAMPION, POOLED, "prevalence", "persistence", "past_revenue")
         if name in draws
     }
 

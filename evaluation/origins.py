@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,10 @@ from models.bundle import Bundle
 from training.dataset import Dataset
 from training.estimators import fit, usable_scorecard
 from training.params import Params
-from training.splits import Split
+from training.splits import EMPTY, Split
 
 __all__ = ["CHAMPION", "MODEL", "SCORECARD", "Origin", "classes", "probabilities", "run_all", "run_origin"]
+POOLED = "pooled"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def run_origin(
     if champion is not None:
         other = fit(dataset, split, params=champion, seed=seed, spread=False)
         predicted[CHAMPION] = probabilities(other, dataset, split.test)
+    if dataset.pooled is not None:
+        predicted[POOLED] = pooled_probabilities(dataset, dataset.pooled, split, params=params, seed=seed)
     return Origin(split, bundle, predicted, {"recency": note})
 
 
@@ -78,6 +81,22 @@ def probabilities(bundle: Bundle, dataset: Dataset, rows: NDArray[np.int64]) -> 
 
     matrix = bundle.encode(dataset.rows(rows))
     return np.asarray(LINKS[bundle.link](bundle.eta(matrix, horizon=dataset.horizon_days)), dtype=float)
+
+
+def pooled_probabilities(
+    dataset: Dataset, pooled: Dataset, split: Split, *, params: Params, seed: int
+) -> Floats:
+    """What the model of all motions, fitted on what was known by the same day, says of the test rows."""
+    from models.calibration import LINKS
+
+    by = split.refit_known_by
+    known = pooled.known_at()
+    rows = np.flatnonzero(~np.isnat(known) & ((known <= by) if by is not None else True))
+    same = replace(split, train=rows, calibrate=EMPTY, refit=rows, test=EMPTY, train_known_by=by)
+    bundle = fit(pooled, same, params=params, seed=seed, spread=False)
+    matrix = bundle.encode(dataset.frame.iloc[split.test])
+    eta = bundle.eta(matrix, horizon=pooled.horizon_days)
+    return np.asarray(LINKS[bundle.link](eta), dtype=float)
 
 
 def classes(bundle: Bundle, dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.int64]:

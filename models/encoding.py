@@ -72,7 +72,7 @@ class Encoder:
         columns: list[EncodedColumn] = []
         for feature in spec.features:
             if feature.kind == "category":
-                columns.extend(_levels(feature.name, _texts(frame[feature.name]), max_levels))
+                columns.extend(_levels(feature, _texts(frame[feature.name]), max_levels))
             else:
                 columns.append(_number(feature.name, _numbers(frame[feature.name], feature)))
         return cls(spec.features, tuple(columns))
@@ -223,11 +223,14 @@ def _number(name: str, numbers: Any) -> EncodedColumn:
     return EncodedColumn(name, fill=fill, low=float(seen.min()), high=float(seen.max()))
 
 
-def _levels(name: str, texts: Any, max_levels: int) -> list[EncodedColumn]:
+def _levels(feature: Feature, texts: Any, max_levels: int) -> list[EncodedColumn]:
+    name = feature.name
     present = pd.Series([t for t in texts if t is not None], dtype=object)
     counts = sorted(present.value_counts().items(), key=lambda item: (-item[1], item[0]))
-    columns = [EncodedColumn(name, str(level), "level") for level, _ in counts[:max_levels]]
-    if len(counts) > max_levels:
+    seen = [str(level) for level, _ in counts[:max_levels]]
+    seen += [level for level in feature.levels if level not in seen]
+    columns = [EncodedColumn(name, level, "level") for level in seen]
+    if any(str(level) not in seen for level, _ in counts[max_levels:]):
         columns.append(EncodedColumn(name, None, OTHER))
     if len(present) < len(texts) or not columns:
         columns.append(EncodedColumn(name, None, MISSING))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from models.experience import OUTSIDE
 from models.scoring import Bundle
 from models.spec import Feature
 
@@ -117,8 +118,9 @@ class _Teller:
     """Turns a factor's contribution into a reason; what does not change from row to row is looked up once."""
 
     def __init__(self, bundle: Bundle, stale_views: frozenset[str]) -> None:
-        features = bundle.spec.features
-        self.bundle, self.stale_views, self.factors = bundle, stale_views, bundle.spec.factors
+        features = (*bundle.spec.features, *((OUTSIDE,) if bundle.experience else ()))
+        self.bundle, self.stale_views = bundle, stale_views
+        self.factors = tuple(dict.fromkeys(f.shown_factor for f in features))
         self.columns = tuple(dict.fromkeys((*bundle.spec.names, bundle.peers.by)))
         self.members = [
             [(j, f) for j, f in enumerate(features) if f.shown_factor == factor] for factor in self.factors

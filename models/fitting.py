@@ -99,11 +99,12 @@ def _fit_prior(
     design: Design, encoder: Encoder, spec: ModelSpec, scorecard: Scorecard | None
 ) -> PriorTerm | None:
     """Map of points to eta."""
-    usable = scorecard and scorecard.restricted_to(encoder.columns)[0]
+    usable = scorecard and scorecard.restricted_to(readable(scorecard, encoder))[0]
     if not usable:
         return None
-    columns = tuple(encoder.columns.index(f) for f in usable.features)
-    contributions = usable.contributions_of(design.matrix[:, columns])
+    columns, spans = PriorTerm.places(usable, encoder)
+    bare = PriorTerm(usable, columns, Affine(), (), spans)
+    contributions = usable.contributions_of(bare.values(design.matrix))
     tens = (contributions.sum(axis=1, keepdims=True) - 50.0) / 10.0
     sign = -1 if spec.adverse else 1
     fit = fit_glm(
@@ -112,7 +113,13 @@ def _fit_prior(
     )  # fmt: skip
     slope = float(fit.coefficients[0]) / 10.0
     centres = tuple(float(c) for c in contributions.mean(axis=0))
-    return PriorTerm(usable, columns, Affine(-50.0 * slope, slope), centres)
+    return replace(bare, affine=Affine(-50.0 * slope, slope), centres=centres)
+
+
+def readable(scorecard: Scorecard, encoder: Encoder) -> list[str]:
+    """Features a scorecard can read from the matrix: numbers as numbers, text as text."""
+    text = {f.name: f.kind == "category" for f in encoder.features}
+    return [c.feature for c in scorecard.criteria if text.get(c.feature) is c.of_text]
 
 
 def unlabelled_prior(matrix: Any, encoder: Encoder, spec: ModelSpec, scorecard: Scorecard) -> PriorTerm:
@@ -121,15 +128,16 @@ def unlabelled_prior(matrix: Any, encoder: Encoder, spec: ModelSpec, scorecard: 
     Raises:
         MissingDataError: the data has no criterion of the scorecard.
     """
-    usable, warnings = scorecard.restricted_to(encoder.columns)
+    usable, warnings = scorecard.restricted_to(readable(scorecard, encoder))
     if usable is None:
         raise MissingDataError(
             warnings[0], next_step="Write criteria on columns you have under `scorecards:`, or give labels."
         )
-    columns = tuple(encoder.columns.index(f) for f in usable.features)
-    centres = usable.contributions_of(matrix[:, columns]).mean(axis=0)
+    columns, spans = PriorTerm.places(usable, encoder)
     slope = (-1 if spec.adverse else 1) / 25.0
-    return PriorTerm(usable, columns, Affine(-50.0 * slope, slope), tuple(float(c) for c in centres))
+    bare = PriorTerm(usable, columns, Affine(-50.0 * slope, slope), (), spans)
+    centres = usable.contributions_of(bare.values(matrix)).mean(axis=0)
+    return replace(bare, centres=tuple(float(c) for c in centres))
 
 
 def _fit_linear(design: Design, encoder: Encoder, prior: PriorTerm | None, penalty: float) -> LinearTerm:

@@ -10,6 +10,7 @@ import numpy as np
 
 from models.calibration import LINKS, Affine
 from models.encoding import Encoder
+from models.experience import Experience
 from models.peers import Peers
 from models.scorecard import Scorecard
 from models.scoring import Bundle
@@ -40,13 +41,14 @@ def bundle_json(bundle: Bundle) -> dict[str, Any]:
         "spread": {"constant": bundle.spread.constant, "missing": bundle.spread.missing},
         "peers": {"by": bundle.peers.by, "medians": bundle.peers.medians, "shares": bundle.peers.shares},
         "trained": dict(bundle.trained),
+        **({"experience": bundle.experience.to_json()} if bundle.experience else {}),
     }
 
 
 def from_files(files: Mapping[str, bytes]) -> Bundle:
     """The bundle of verified files; KeyError, TypeError or ValueError on a wrong schema."""
     value = json.loads(files["bundle.json"])
-    if set(value) != KEYS or value["format"] != FORMAT:
+    if set(value) - {"experience"} != KEYS or value["format"] != FORMAT:
         raise ValueError(f"bundle.json is not of format {FORMAT}")
     if value["link"] not in LINKS or value["kind"] not in ("boosted", "scorecard"):
         raise ValueError(f"unknown link {value['link']!r} or kind {value['kind']!r}")
@@ -67,6 +69,9 @@ def from_files(files: Mapping[str, bytes]) -> Bundle:
         trained=value["trained"],
         labelled=bool(value["labelled"]),
         examples=examples.reshape(-1, len(encoder.columns)),
+        experience=Experience.from_json(value["experience"], width=len(encoder.columns))
+        if "experience" in value
+        else None,
     )
 
 
@@ -76,10 +81,11 @@ def _terms_json(terms: Terms) -> dict[str, Any]:
         "intercept": terms.intercept,
         "prior": prior
         and {
-            "scorecard": prior.scorecard.model_dump(),
+            "scorecard": prior.scorecard.model_dump(by_alias=True, exclude_defaults=True),
             "columns": list(prior.columns),
             "affine": {"a": prior.affine.a, "b": prior.affine.b},
             "centres": list(prior.centres),
+            "spans": [[list(place) for place in span] for span in prior.spans],
         },
         "linear": linear
         and {
@@ -105,8 +111,11 @@ def _terms(value: Mapping[str, Any], encoder: Encoder, files: Mapping[str, bytes
     card = None
     if prior:
         scorecard = Scorecard.model_validate(prior["scorecard"])
+        spans = tuple(tuple((int(i), float(c)) for i, c in span) for span in prior.get("spans", ()))
+        if any(not 0 <= i < width for span in spans for i, _ in span):
+            raise ValueError("the scorecard points at columns that are not there")
         card = PriorTerm(
-            scorecard, tuple(prior["columns"]), _affine(prior["affine"]), tuple(prior["centres"])
+            scorecard, tuple(prior["columns"]), _affine(prior["affine"]), tuple(prior["centres"]), spans
         )
     straight = None
     if linear:

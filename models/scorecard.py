@@ -12,15 +12,27 @@ MISSING_SHARE = 0.5
 """Share of its weight that a criterion without a value gets: neither good nor bad."""
 
 
+class Band(BaseModel):
+    """A step of a criterion: from this value on, so many points."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    least: float = Field(alias="from")
+    points: float = Field(ge=0, le=100)
+
+
 class Criterion(BaseModel):
-    """One line of a scorecard.
+    """One line of a scorecard: a straight line between two bars, steps, or points for named values.
 
     Attributes:
         feature: Column it looks at.
         label: Name for people.
-        weight: Points at the high bar.
+        weight: Most points it can give.
         low: Value that earns nothing.
         high: Value that earns all points; below `low` where less is better.
+        bands: Steps of a number, by rising `from`; below the first: none.
+        values: Points of each value of a text column; capitals do not matter.
+        other: Points of a value not named.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,16 +40,82 @@ class Criterion(BaseModel):
     feature: str
     label: str = ""
     weight: float = Field(gt=0, le=100)
-    low: float
-    high: float
+    low: float | None = None
+    high: float | None = None
+    bands: tuple[Band, ...] = ()
+    values: dict[str, float] = Field(default_factory=dict)
+    other: float = Field(default=0.0, ge=0, le=100)
 
     @model_validator(mode="after")
-    def _bars_differ(self) -> Criterion:
-        if not (np.isfinite(self.low) and np.isfinite(self.high)) or self.low == self.high:
+    def _one_form(self) -> Criterion:
+        bars = self.low is not None or self.high is not None
+        if bars + bool(self.bands) + bool(self.values) != 1:
+            raise ValueError(f"{self.feature} needs either low and high, or bands, or values")
+        if bars and not self._bars_differ():
             raise ValueError(
                 f"low and high of {self.feature} are {self.low} and {self.high}; they must differ"
             )
+        steps = [b.least for b in self.bands]
+        if steps != sorted(set(steps)):
+            raise ValueError(f"bands of {self.feature} start at {steps}; they must rise")
+        most = max([*(b.points for b in self.bands), *self.values.values(), self.other], default=0.0)
+        if most > self.weight + 1e-9:
+            raise ValueError(f"{self.feature} gives {most:g} points; its weight is {self.weight:g}")
         return self
+
+    def _bars_differ(self) -> bool:
+        low, high = self.low, self.high
+        return bool(
+            low is not None and high is not None and np.isfinite(low) and np.isfinite(high) and low != high
+        )
+
+    @property
+    def of_text(self) -> bool:
+        """Whether it looks at a text column."""
+        return bool(self.values)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Named values in lower case, in the order of their codes."""
+        return tuple(sorted({v.casefold() for v in self.values}))
+
+    def scaled(self, factor: float) -> Criterion:
+        """The same criterion with all points times a factor."""
+        return self.model_copy(
+            update={
+                "weight": self.weight * factor,
+                "bands": tuple(b.model_copy(update={"points": b.points * factor}) for b in self.bands),
+                "values": {k: v * factor for k, v in self.values.items()},
+                "other": self.other * factor,
+            }
+        )
+
+    def codes(self, texts: Iterable[Any]) -> Any:
+        """Text as the numbers `points_of` takes: place among `levels`, one more for others, NaN missing."""
+        place = {level: float(i) for i, level in enumerate(self.levels)}
+        return np.array(
+            [
+                np.nan if t is None or t != t else place.get(str(t).casefold(), float(len(place)))
+                for t in texts
+            ],
+            dtype=np.float64,
+        )
+
+    def points_of(self, values: Any) -> Any:
+        """Points of numbers (or codes of text), (n,); a missing value earns half the weight."""
+        known = ~np.isnan(values)
+        filled = np.where(known, values, 0.0)
+        if self.values:
+            by_level = {v.casefold(): points for v, points in self.values.items()}
+            table = np.array([*(by_level[level] for level in self.levels), self.other])
+            found = table[filled.astype(np.int64)]
+        elif self.bands:
+            table = np.array([0.0, *(b.points for b in self.bands)])
+            found = table[np.searchsorted([b.least for b in self.bands], filled, side="right")]
+        else:
+            low, high = float(self.low or 0.0), float(self.high or 0.0)
+            found = self.weight * np.clip((filled - low) / (high - low), 0.0, 1.0)
+        return np.where(known, found, self.weight * MISSING_SHARE)
 
 
 class Scorecard(BaseModel):
@@ -76,7 +154,7 @@ class Scorecard(BaseModel):
         if not kept:
             return None, [f"The scorecard cannot be used: the data has none of {gone}."]
         scale = 100 / sum(c.weight for c in kept)
-        scaled = [c.model_copy(update={"weight": c.weight * scale}) for c in kept]
+        scaled = [c.scaled(scale) for c in kept]
         warning = f"The scorecard leaves out {gone}, which the data lacks; its other weights were scaled up."
         return Scorecard(criteria=tuple(scaled)), [warning]
 
@@ -84,27 +162,17 @@ class Scorecard(BaseModel):
         """Points of each criterion.
 
         Args:
-            values: float64 (n, criteria), NaN where missing.
+            values: float64 (n, criteria), NaN where missing; codes where a criterion looks at text.
 
         Returns:
             float64 (n, criteria); a missing value earns half the weight.
         """
-        low = np.array([c.low for c in self.criteria])
-        high = np.array([c.high for c in self.criteria])
-        weight = np.array([c.weight for c in self.criteria])
-        values = np.ascontiguousarray(values, dtype=np.float64)
-        share = np.clip((values - low) / (high - low), 0.0, 1.0)
-        return weight * np.where(np.isnan(share), MISSING_SHARE, share)
+        values = np.asarray(values, dtype=np.float64)
+        return np.column_stack([c.points_of(values[:, k]) for k, c in enumerate(self.criteria)])
 
     def values(self, frame: Any) -> Any:
         """The criteria's columns of a frame as float64; a column that is not there is missing."""
-        columns = [
-            frame[f].to_numpy(dtype=np.float64, na_value=np.nan)
-            if f in frame.columns
-            else np.full(len(frame), np.nan)
-            for f in self.features
-        ]
-        return np.column_stack(columns)
+        return np.column_stack([_column(frame, c) for c in self.criteria])
 
     def contributions(self, frame: Any) -> Any:
         """Points of each criterion for each row: float64 (n, criteria)."""
@@ -113,6 +181,15 @@ class Scorecard(BaseModel):
     def points(self, frame: Any) -> Any:
         """Points of each row, 0–100, higher is better."""
         return np.clip(self.contributions(frame).sum(axis=1), 0.0, 100.0)
+
+
+def _column(frame: Any, criterion: Criterion) -> Any:
+    if criterion.feature not in frame.columns:
+        return np.full(len(frame), np.nan)
+    column = frame[criterion.feature]
+    if criterion.of_text:
+        return criterion.codes(None if gone else v for v, gone in zip(column, column.isna(), strict=True))
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 CHURN_DEFAULT = Scorecard(

@@ -12,6 +12,7 @@ import numpy as np
 from data.errors import InputError
 from models.calibration import LINKS, Affine
 from models.encoding import Encoder
+from models.experience import OUTSIDE, Experience
 from models.peers import Peers
 from models.scorecard import Scorecard
 from models.spec import CONTEXT, ModelSpec
@@ -82,6 +83,7 @@ class Bundle:
         labelled: Whether outcomes were known; without, the probability is null.
         examples: Encoded rows whose predictions are the artifact's golden ones.
         manifest_sha256: Identity of the artifact it was loaded from; empty before.
+        experience: Who lies outside what the model has seen, and is drawn toward the scorecard; or None.
     """
 
     model: str
@@ -97,6 +99,7 @@ class Bundle:
     labelled: bool = True
     examples: Any = None
     manifest_sha256: str = ""
+    experience: Experience | None = None
 
     @property
     def encoder(self) -> Encoder:
@@ -130,7 +133,18 @@ class Bundle:
 
     def eta(self, matrix: Any, *, horizon: int) -> Any:
         """Calibrated log-odds or log cumulative hazard, (n,)."""
-        return self.calibrator(self.terms.eta(matrix) + self.horizons[self._checked([horizon])[0]])
+        plain = self.calibrator(self.terms.eta(matrix) + self.horizons[self._checked([horizon])[0]])
+        return plain + self._shift(matrix, plain)
+
+    def outside(self, matrix: Any) -> Any:
+        """Whether each row lies outside experience, bool (n,); nobody does where that was not learnt."""
+        return self.experience.outside(matrix) if self.experience else np.zeros(len(matrix), dtype=bool)
+
+    def _shift(self, matrix: Any, eta: Any) -> Any:
+        """What being outside experience adds to the calibrated eta."""
+        if self.experience is None:
+            return 0.0
+        return self.experience.shift(matrix, eta, self.terms.prior)
 
     def score(self, matrix: Any, *, horizons: Iterable[int] | None = None) -> Scores:
         """Probabilities with 80 % intervals and evidence grades.
@@ -147,9 +161,14 @@ class Bundle:
         plain = self.terms.eta(matrix)
         missing = self.encoder.missing(matrix)
         sd = self.calibrator.b * self.spread.sd(plain, missing, self._groups)
-        evidence = grade(sd, known=self._known(missing), labelled=self.labelled, positives=self.positives)
-        blank = np.array([e == "insufficient" for e in evidence], dtype=bool)
         eta = {h: self.calibrator(plain + self.horizons[h]) for h in chosen}
+        if self.experience is not None:
+            moved = {h: self._shift(matrix, e) for h, e in eta.items()}
+            eta = {h: e + moved[h] for h, e in eta.items()}
+            # Half of what the move was is doubt: neither model nor scorecard is known to be right there.
+            sd = np.hypot(sd, 0.5 * np.max(np.abs(list(moved.values())), axis=0))
+        evidence = self._graded(sd, missing)
+        blank = np.array([e == "insufficient" for e in evidence], dtype=bool)
         return Scores(
             eta,
             {h: np.where(blank, np.nan, link(e)) for h, e in eta.items()},
@@ -168,7 +187,14 @@ class Bundle:
         owner = np.array([factors.index(f.shown_factor) for f in self.spec.features])
         by_factor = np.column_stack([by_feature[:, owner == k].sum(axis=1) for k in range(len(factors))])
         baseline = float(self.calibrator(self.terms.baseline))
-        return Explanation(baseline, factors, by_factor, self.spec.names, by_feature)
+        names = self.spec.names
+        if self.experience is not None:
+            # Such a model has one horizon, so what it adds is one number.
+            constant = next(iter(self.horizons.values()))
+            moved = self._shift(matrix, self.calibrator(self.terms.eta(matrix) + constant))
+            by_factor, by_feature = (np.column_stack([part, moved]) for part in (by_factor, by_feature))
+            factors, names = (*factors, OUTSIDE.name), (*names, OUTSIDE.name)
+        return Explanation(baseline, factors, by_factor, names, by_feature)
 
     def warnings(self, frame: Any) -> list[list[str]]:
         """For each raw row, categories and values the model has not seen."""
@@ -187,6 +213,9 @@ class Bundle:
         telling = np.array([f.group != CONTEXT for f in self.encoder.features])
         # Ready-made columns are all context: then any of them tells.
         return (~missing[:, telling if telling.any() else ~telling]).any(axis=1)
+
+    def _graded(self, sd: Any, missing: Any) -> list[str]:
+        return grade(sd, known=self._known(missing), labelled=self.labelled, positives=self.positives)
 
     def _warnings(self, missing: Any, evidence: str) -> list[str]:
         out = [] if self.labelled else [NO_LABELS]

@@ -31,6 +31,7 @@ class Feature:
         sentence: Template with `{value}` and `{peer}`.
         missing: Sentence when there is no value; may hold `{peer}`.
         view: Feature view it comes from, for freshness; empty in snapshot mode.
+        levels: Categories told apart even where training saw none of them, such as a scorecard's.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Feature:
     sentence: str = ""
     missing: str = ""
     view: str = ""
+    levels: tuple[str, ...] = ()
 
     @property
     def shown_factor(self) -> str:
@@ -137,7 +139,9 @@ class ModelSpec:
             **{
                 **plain,
                 "entity_id": tuple(plain["entity_id"]),
-                "features": tuple(Feature(**f) for f in plain["features"]),
+                "features": tuple(
+                    Feature(**{**f, "levels": tuple(f.get("levels", ()))}) for f in plain["features"]
+                ),
                 "horizons_days": tuple(plain["horizons_days"]),
                 "directions": tuple(plain["directions"]),
             }

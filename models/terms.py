@@ -14,7 +14,7 @@ import numpy as np
 
 from models.calibration import Affine
 from models.encoding import Encoder
-from models.scorecard import Scorecard
+from models.scorecard import Criterion, Scorecard
 
 Z_BOUND = 4.0
 """Standard scores are cut here: a value ×100 must not carry a linear part away."""
@@ -26,15 +26,37 @@ class PriorTerm:
 
     Attributes:
         scorecard: Criteria, all of them columns of the matrix.
-        columns: Matrix column of each criterion.
+        columns: Matrix column of each criterion; of one that looks at text, the feature's first.
         affine: Map of points (0–100) to eta.
         centres: Mean points of each criterion in training.
+        spans: For a criterion that looks at text, its (matrix column, code of the level).
     """
 
     scorecard: Scorecard
     columns: tuple[int, ...]
     affine: Affine
     centres: tuple[float, ...]
+    spans: tuple[tuple[tuple[int, float], ...], ...] = ()
+
+    @classmethod
+    def places(
+        cls, scorecard: Scorecard, encoder: Encoder
+    ) -> tuple[tuple[int, ...], tuple[tuple[tuple[int, float], ...], ...]]:
+        """Where each criterion stands in the matrix: `columns` and `spans`."""
+        columns = tuple(encoder.spans[c.feature][0] for c in scorecard.criteria)
+        if not any(c.of_text for c in scorecard.criteria):
+            return columns, ()
+        return columns, tuple(_codes(c, encoder) for c in scorecard.criteria)
+
+    def values(self, matrix: Any) -> Any:
+        """What each criterion looks at, (n, criteria): numbers, or codes of text."""
+        found = matrix[:, self.columns]
+        for k, span in enumerate(self.spans):
+            if span:
+                found[:, k] = np.nan
+                for column, code in span:
+                    found[matrix[:, column] > 0, k] = code
+        return found
 
     @property
     def baseline(self) -> float:
@@ -43,7 +65,7 @@ class PriorTerm:
 
     def points(self, matrix: Any) -> Any:
         """Scorecard points 0–100, (n,)."""
-        return self.scorecard.contributions_of(matrix[:, self.columns]).sum(axis=1)
+        return self.scorecard.contributions_of(self.values(matrix)).sum(axis=1)
 
     def eta(self, matrix: Any) -> Any:
         """The term, (n,)."""
@@ -57,7 +79,7 @@ class PriorTerm:
 
     def centred(self, matrix: Any) -> Any:
         """Points of each criterion less their mean in training, (n, criteria)."""
-        return self.scorecard.contributions_of(matrix[:, self.columns]) - np.array(self.centres)
+        return self.scorecard.contributions_of(self.values(matrix)) - np.array(self.centres)
 
 
 @dataclass(frozen=True)
@@ -212,6 +234,18 @@ class Terms:
         if self.boosted:
             total += self.boosted.contributions(self.encoder.filled(matrix))
         return total
+
+
+def _codes(criterion: Criterion, encoder: Encoder) -> tuple[tuple[int, float], ...]:
+    """Matrix columns of a text criterion with the code of each; nothing for a number."""
+    if not criterion.of_text:
+        return ()
+    encoded = [(i, encoder.encoded[i]) for i in encoder.spans[criterion.feature]]
+    return tuple(
+        (i, float(criterion.codes([c.level if c.role == "level" else "\x00"])[0]))
+        for i, c in encoded
+        if c.role != "missing"
+    )
 
 
 def _signed_log(matrix: Any, logged: Any) -> Any:

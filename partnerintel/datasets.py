@@ -27,6 +27,9 @@ FROM_TABLES: dict[str, tuple[str, ...]] = {
 """Models that learn from tables, and the tables they cannot do without."""
 
 
+FIT = "fit"
+
+
 def snapshot_of(project: Project, model: str) -> SnapshotMapping | None:
     """The mapping of ready-made columns for a model, or None."""
     return next((s for s in project.data.snapshots if s.model == model), None)
@@ -37,7 +40,22 @@ def trainable(project: Project) -> list[str]:
     named = [s.model for s in project.data.snapshots if s.label]
     tables = project.data.tables
     built = [m for m, needed in FROM_TABLES.items() if tables and all(t in tables for t in needed)]
-    return list(dict.fromkeys([*named, *built]))
+    return list(dict.fromkeys([*named, *built, *_fit_models(project)]))
+
+
+def _fit_models(project: Project) -> list[str]:
+    """Fit where it is known who signed when and what came of it, and a profile for each large motion."""
+    partners = project.data.tables.get("partners", ())
+    dated = any(t.columns is None or "signed_at" in t.columns for t in partners)
+    if not (dated and "deals" in project.data.tables):
+        return []
+    from training.fit_rows import motions
+
+    lake = lake_of(project)
+    if not (lake.has("partners") and lake.has("deals")):
+        return [FIT]
+    last = data_span(lake)[1]
+    return [FIT, *(f"{FIT}.{m}" for m in motions(lake, settings=project.fit, known_until=last))]
 
 
 def all_trainable(project: Project) -> list[str]:
@@ -66,7 +84,7 @@ def check_model(project: Project, model: str) -> None:
     registry = project.registry_if_any()
     registered = registry.models() if registry else []
     known = list(dict.fromkeys([*(s.model for s in project.data.snapshots), *registered, *specs()]))
-    if model not in known:
+    if model not in known and model.partition(".")[0] != FIT:
         near = nearest(model, known)
         raise NotFoundError(
             f"There is no model {model!r}.",
@@ -104,14 +122,35 @@ def dataset_of(
     mapping = snapshot_of(project, model)
     if mapping is not None:
         return _from_columns(project, mapping, now=now, tick=tick)
-    if model not in trainable(project):
+    if model not in trainable(project) and not model.startswith(f"{FIT}."):
         raise MissingDataError(
             f"There is no data for model {model!r}.",
             allowed=", ".join(trainable(project)) or "map `tables:` or `snapshots:` first",
             next_step=f"Add `snapshots:` with `model: {model}` to partnerintel.yaml.",
             pointer="snapshots",
         )
+    if model.partition(".")[0] == FIT:
+        return _fit(project, model, now=now, tick=tick), ()
     return _from_tables(project, model, now=now, tick=tick, anchor=test_at or test_from), ()
+
+
+def _fit(project: Project, model: str, *, now: datetime, tick: Tick) -> Dataset:
+    """Recruited partners; `fit.<motion>` is the profile of one motion."""
+    from models.fit import SPEC
+    from models.fit.card import FIT_DEFAULT
+    from training.fit_rows import from_lake
+
+    tick("partners and their first year", 0.2)
+    lake = lake_of(project)
+    default = FIT_DEFAULT if project.training.default_scorecard else None
+    return from_lake(
+        lake,
+        SPEC,
+        settings=project.fit,
+        known_until=min(now, data_span(lake)[1]),
+        scorecard=project.scorecards.get(model, project.scorecards.get(FIT, default)),
+        motion=model.partition(".")[2] or None,
+    )
 
 
 def _from_columns(

@@ -12,6 +12,7 @@ from evaluation.settings import EvaluationSettings
 from features.settings import FeatureSettings
 from models.alerts.settings import AlertSettings
 from models.churn.settings import ChurnSettings
+from models.fit.settings import FitSettings
 from models.routing.settings import RoutingSettings
 from models.scorecard import Scorecard
 from models.tiering.settings import TieringSettings
@@ -32,6 +33,7 @@ class Project:
     features: FeatureSettings
     churn: ChurnSettings
     tiers: TieringSettings
+    fit: FitSettings
     scorecards: Mapping[str, Scorecard]
     training: TrainingSettings
     evaluation: EvaluationSettings
@@ -69,6 +71,7 @@ def open_project(root: Path) -> Project:
         features=FeatureSettings.from_config(config),
         churn=section(ChurnSettings, "churn"),
         tiers=section(TieringSettings, "tiers"),
+        fit=section(FitSettings, "fit"),
         scorecards={
             name: parse_settings(Scorecard, card, at=f"scorecards.{name}")
             for name, card in scorecards.items()

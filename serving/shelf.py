@@ -90,5 +90,6 @@ def _in_service(served: Served | None, *, fallback_horizons: list[int]) -> dict[
         "promoted_at": served.promoted_at,
         "scale": bundle.link,
         "horizons_days": sorted(bundle.horizons),
-        "trained": dict(bundle.trained),
+        # Who was learnt from is told to those who may see them, with their scores.
+        "trained": {k: v for k, v in bundle.trained.items() if k != "recruited"},
     }

@@ -46,6 +46,11 @@ class Dataset:
         bands: Cuts of a numeric label into ordered classes; empty for yes/no.
         about: What the report says of label, population and origin.
         unit: Amounts are learnt in this unit, a power of ten near their mean.
+        once: Each entity stands in one row, so rows are news of their own and test dates may be close.
+        population: Feature columns of everyone who was considered, the unlabelled included, with `known_at`;
+            None: the rows are everyone.
+        pooled: The rows of all motions, where these are one motion's; the profile must beat the pooled one.
+        step_days: Days between test dates; None: the horizon, so that test windows do not overlap.
     """
 
     spec: ModelSpec
@@ -60,6 +65,10 @@ class Dataset:
     bands: tuple[float, ...] = ()
     about: tuple[tuple[str, str], ...] = ()
     unit: float = 1.0
+    once: bool = False
+    population: Any | None = None
+    pooled: Dataset | None = None
+    step_days: int | None = None
 
     @property
     def size(self) -> int:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.assembly import build_bundle, constants_of, unlabelled_bundle
 from models.bundle import Bundle
 from models.calibration import Affine, fit_cloglog, fit_platt, fit_tweedie
+from models.experience import fit_experience
 from models.fitting import Choices, Fitted
 from models.glm import Likelihood, fit_glm
 from models.hazards import horizon_constants
@@ -27,6 +28,7 @@ from training.splits import Split
 
 Floats = NDArray[np.float64]
 PRIOR_SHARE = 0.5
+MOST_RECRUITED = 2_000  # kept in the artifact, to show similar partners and base rates
 NO_SPREAD = Spread(constant=0.5, missing=0.5)
 
 
@@ -87,7 +89,7 @@ def fit(
         evidence = gather(dataset, split.refit, known_by=split.refit_known_by)
         fitted = fit_parts(evidence, dataset.spec, weights=weights, **given).weighted(weights)
     interval = learn_spread(fitted, evidence, dataset.spec, **given) if spread else NO_SPREAD
-    return build_bundle(
+    bundle = build_bundle(
         dataset.spec,
         fitted,
         frame=dataset.rows(evidence.rows),
@@ -98,6 +100,38 @@ def fit(
         timed=is_hazard(dataset),
         trained=_trained(dataset, evidence, params, seed, fitted.choices),
     )
+    bundle = _with_experience(bundle, dataset, evidence, split.refit_known_by)
+    if not (dataset.once and spread):
+        return bundle
+    return replace(bundle, trained={**bundle.trained, "recruited": _recruited(dataset, evidence.rows)})
+
+
+def _recruited(dataset: Dataset, rows: Rows) -> dict[str, Any]:
+    """Who was learnt from, the newest last: what people compare a prospect with."""
+    chosen = dataset.frame.iloc[rows[-MOST_RECRUITED:]]
+    columns = {c: chosen[c] for c in ("partner_id", "name", *dataset.features) if c in chosen}
+    plain = {k: [None if v is None or v != v else v for v in c.tolist()] for k, c in columns.items()}
+    return {**plain, "y": [int(v) for v in dataset.labels()[rows[-MOST_RECRUITED:]]]}
+
+
+def _with_experience(bundle: Bundle, dataset: Dataset, evidence: Evidence, known_by: Stamp | None) -> Bundle:
+    """With the knowledge of who lies outside, where others than the labelled were considered too.
+
+    A scorecard needs none: it says the same of everyone.
+    """
+    if dataset.population is None or bundle.kind == "scorecard":
+        return bundle
+    everyone = dataset.population
+    if known_by is not None:
+        everyone = everyone[everyone["known_at"] <= known_by]
+    experience = fit_experience(
+        evidence.design.matrix,
+        bundle.encode(everyone),
+        evidence.design.y,
+        encoder=bundle.encoder,
+        prior=bundle.terms.prior,
+    )
+    return replace(bundle, experience=experience)
 
 
 def fit_unlabelled(dataset: Dataset) -> Bundle:
@@ -119,7 +153,7 @@ def fit_unlabelled(dataset: Dataset) -> Bundle:
 
 
 def usable_scorecard(dataset: Dataset, *, least_share: float = 0.0) -> Scorecard | None:
-    """The scorecard on the numbers the data has, or None.
+    """The scorecard on the columns the data has, or None.
 
     Args:
         dataset: Rows and the scorecard.
@@ -129,9 +163,10 @@ def usable_scorecard(dataset: Dataset, *, least_share: float = 0.0) -> Scorecard
     card = dataset.scorecard
     if card is None:
         return None
-    numbers = {f.name for f in dataset.spec.features if f.kind != "category"}
-    covered = sum(c.weight for c in card.criteria if c.feature in numbers) / 100
-    return card.restricted_to(numbers)[0] if covered >= max(least_share, 1e-9) else None
+    text = {f.name: f.kind == "category" for f in dataset.spec.features}
+    there = {c.feature for c in card.criteria if text.get(c.feature) is c.of_text}
+    covered = sum(c.weight for c in card.criteria if c.feature in there) / 100
+    return card.restricted_to(there)[0] if covered >= max(least_share, 1e-9) else None
 
 
 def _constants(dataset: Dataset, fitted: Fitted, evidence: Evidence) -> dict[int, float]:

@@ -160,7 +160,7 @@ def _check_two_classes(dataset: Dataset, seen: _Observed) -> None:
 
 def overlap(dataset: Dataset, rows: Rows, window_days: float) -> float:
     """Days between snapshots over the days their labels look ahead, at most 1."""
-    if not dataset.dated or rows.size == 0 or window_days <= 0:
+    if dataset.once or not dataset.dated or rows.size == 0 or window_days <= 0:
         return 1.0
     dates = np.unique(dataset.as_of[rows])
     if dates.size < 2:

@@ -142,10 +142,11 @@ def ensure_fallback(dataset: Dataset, *, registry: ModelRegistry, seed: int, now
     the base rate.
 
     Returns:
-        Its version; None where there is a champion already, or neither labels nor scorecard.
+        Its version; None where there is a champion already, where the model of all motions serves, or where
+        there are neither labels nor scorecard.
     """
     model = dataset.spec.name
-    if registry.champion(model) is not None:
+    if registry.champion(model) is not None or dataset.pooled is not None:
         return None
     try:
         bundle = fit(dataset, final_split(dataset), seed=seed, scorecard_only=True)

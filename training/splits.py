@@ -200,7 +200,7 @@ def _enough(dataset: Dataset, rows: Rows, least: float = MIN_ROWS) -> bool:
 def _long_enough(dataset: Dataset, rows: Rows) -> bool:
     """Whether snapshots span a horizon: with less, an earlier origin judges the lack of history."""
     as_of = dataset.as_of[rows]
-    return bool(as_of.max() - as_of.min() >= dataset.horizon_days * DAY)
+    return bool(as_of.max() - as_of.min() >= (dataset.step_days or dataset.horizon_days) * DAY)
 
 
 def _rolling(dataset: Dataset, origins: int) -> list[Split]:
@@ -214,7 +214,8 @@ def _rolling(dataset: Dataset, origins: int) -> list[Split]:
         if found and not (_enough(dataset, split.refit) and _long_enough(dataset, split.refit)):
             break
         found.append(split)
-        earlier = dates[(dates <= at - dataset.horizon_days * DAY) & (dates < at)]
+        step = dataset.step_days or dataset.horizon_days
+        earlier = dates[(dates <= at - step * DAY) & (dates < at)]
         at = earlier[0] if earlier.size else None
     if not found or found[0].refit.size == 0:
         raise NotEnoughEvidenceError(_too_short(dataset), next_step="Bring older data, or a shorter horizon.")

@@ -275,7 +275,7 @@ def test_as_users_run_it_there_is_no_chatter_of_libraries_and_no_bar(promoted: S
     assert done.returncode == 0
     steps = [line.split()[0] for line in done.stdout.splitlines()]
     assert steps[:2] == ["ingest", "features"]
-    assert {"churn", "tiering"} <= set(steps)
+    assert {"churn", "tiering", "fit"} <= set(steps)
     lines = done.stderr.splitlines()
     assert [x for x in lines if not re.match(r"(ingest|features) +\d+ %|PI-D04\d warning", x)] == []
     assert "\x1b" not in done.stdout + done.stderr

@@ -27,6 +27,9 @@ SCORECARD = Rung("scorecard", {"log_loss": Estimate(0.45, 0.43, 0.47)})
 PREVALENCE = Rung("prevalence", {"log_loss": Estimate(0.5, 0.48, 0.52)})
 
 
+POOLED = Rung("pooled", {"log_loss": Estimate(0.42, 0.4, 0.44)})
+
+
 def report(**changes):
     base = Report(
         model="churn", title="", n_train=1000, n_test=500, n_entities=300, events=100, base_rate=0.2,
@@ -160,9 +163,18 @@ def test_ordered_labels_must_beat_persistence_and_chance():
     assert codes(check(replace(ordered, metrics=chance))) == ["PI-G003"]
 
 
+def test_a_profile_of_one_motion_must_beat_the_model_of_all():
+    ladder = (PREVALENCE, SCORECARD, POOLED)
+    better = {**GOOD, "log_loss": Estimate(0.41, 0.39, 0.43)}
+    assert check(report(ladder=ladder, metrics=better)) == []
+    worse = {**GOOD, "log_loss": Estimate(0.43, 0.41, 0.45)}
+    assert codes(check(report(ladder=ladder, metrics=worse))) == ["PI-G011"]
+
+
 def test_every_refusal_has_a_known_code():
     everything = report(
         metrics={}, events=0, monotone_violations=2, decisive={CHAMPION: Estimate(1, 1, 1)},
         suspects=(Suspect("a", "b", 1.0),), slices=(SliceFinding("c", "d", 30, 10, {}, True),),
+        ladder=(PREVALENCE, SCORECARD, POOLED),
     )  # fmt: skip
     assert set(codes(check(everything))) == set(CODES)

@@ -92,3 +92,68 @@ def test_default_churn_scorecard_is_the_documented_one() -> None:
 def test_scorecard_refuses_what_cannot_be_meant(criteria: list[dict[str, Any]]) -> None:
     with pytest.raises(ValidationError):
         Scorecard.model_validate({"criteria": criteria})
+
+
+FORMS = Scorecard.model_validate(
+    {
+        "criteria": [
+            {"feature": "kind", "weight": 50, "values": {"Integrator": 50, "reseller": 30}, "other": 5},
+            {
+                "feature": "staff",
+                "weight": 50,
+                "bands": [{"from": 10, "points": 20}, {"from": 50, "points": 50}],
+            },
+        ]
+    }
+)
+
+
+def test_text_earns_the_points_of_its_value_whatever_its_capitals() -> None:
+    rows = pd.DataFrame({"kind": ["INTEGRATOR", "reseller", "baker", None], "staff": [0.0, 0.0, 0.0, 0.0]})
+    assert FORMS.points(rows).tolist() == [50, 30, 5, 25]
+
+
+def test_bands_are_steps_that_begin_at_their_value() -> None:
+    rows = pd.DataFrame({"kind": ["x"] * 5, "staff": [9.9, 10, 49, 50, np.nan]})
+    assert (FORMS.points(rows) - 5).tolist() == [0, 20, 20, 50, 25]
+
+
+def test_forms_scale_with_their_weight() -> None:
+    alone, _ = FORMS.restricted_to(["kind"])
+    assert alone is not None
+    rows = pd.DataFrame({"kind": ["integrator", "baker", None]})
+    assert alone.points(rows).tolist() == [100, 10, 50]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"low": 0, "high": 1, "values": {"a": 1}},
+        {},
+        {"low": 0},
+        {"bands": [{"from": 5, "points": 1}, {"from": 5, "points": 2}]},
+        {"values": {"a": 101}},
+    ],
+)
+def test_a_criterion_has_one_form_and_keeps_to_its_weight(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Criterion.model_validate({"feature": "a", "weight": 100, **wrong})
+
+
+def test_a_bundle_reads_text_criteria_from_the_matrix_as_from_the_frame() -> None:
+    from dataclasses import replace
+
+    from models.assembly import unlabelled_bundle
+    from models.layout import bundle_json
+    from models.spec import ModelSpec
+
+    rows = pd.DataFrame(
+        {"kind": ["integrator", "reseller", "baker", None] * 5, "staff": [5.0, 20, 80, None] * 5}
+    )
+    spec = ModelSpec.from_columns("toy", rows, entity_id=("id",))
+    told = replace(
+        spec, features=(replace(spec.features[0], levels=("integrator", "reseller")), spec.features[1])
+    )
+    bundle = unlabelled_bundle(told, rows.iloc[8:], scorecard=FORMS, trained={})
+    assert np.array_equal(bundle.points(bundle.encode(rows)), FORMS.points(rows))
+    assert bundle_json(bundle)["terms"]["prior"]["scorecard"]["criteria"][1]["bands"][0]["from"] == 10
