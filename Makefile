@@ -44,6 +44,7 @@ trust: setup ## reliability and security cases; rewrites evaluation/reliability.
 	$(BIN)/python -m tests.faults
 
 docs: setup ## the documentation as HTML under docs/_build
+	$(BIN)/python docs/cli_reference.py
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build
 
 lock: ## resolve anew: versions and hashes, no addresses

@@ -14,6 +14,9 @@ from partnerintel.settings import Project
 if TYPE_CHECKING:
     from models.registry import Champion
 
+FALLBACK_GATE: Mapping[str, Any] = {"passed": False, "refusals": []}
+"""Of a scorecard, which is never evaluated for itself: a person may go back to it, and says why."""
+
 
 def promote_model(
     project: Project, model: str, *, version: int | None, reason: str, by: str, now: datetime
@@ -32,13 +35,16 @@ def promote_model(
         raise NotFoundError(
             f"Model {model!r} has no candidate.", next_step=f"Run `partnerintel train {model}`."
         )
-    _check_version(registry.versions(model), model, chosen)
+    versions = registry.versions(model)
+    _check_version(versions, model, chosen)
     before = registry.champion(model)
-    gate = stored_report(project, model, chosen)["gate"]
+    kind = next(v.tags.get("kind") for v in versions if v.version == chosen)
+    gate = FALLBACK_GATE if kind == "scorecard" else stored_report(project, model, chosen)["gate"]
     if not gate["passed"] and not reason.strip():
         refusals = [(r["code"], r["message"]) for r in gate["refusals"]]
         kept = f"version {before.version} stays champion" if before else "there is no champion"
-        raise PromotionRefusedError(f"Version {chosen} of {model} is refused; {kept}.", refusals=refusals)
+        why = "is the scorecard; to go back to it, say why with --reason" if not refusals else "is refused"
+        raise PromotionRefusedError(f"Version {chosen} of {model} {why}; {kept}.", refusals=refusals)
     champion = registry.promote(
         model,
         chosen,

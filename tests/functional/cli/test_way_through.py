@@ -138,6 +138,15 @@ def test_an_override_is_in_the_audit_log_with_its_reason(promoted: Shop) -> None
     assert "a trial with the north region" in rows[0][2]
 
 
+def test_one_can_go_back_to_the_scorecard_by_saying_why(promoted: Shop) -> None:
+    back = ("promote", "churn", "--version", 1, "-w", promoted.root)
+    assert "is the scorecard; to go back to it, say why" in run(*back, code=7).stderr
+    try:
+        assert "version 1 is champion" in run(*back, "--reason", "the new one misleads").output
+    finally:
+        run("promote", "churn", "--version", 2, "--reason", "back to the trial", "-w", promoted.root)
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_score_writes_every_partner(promoted: Shop, tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"scores.{suffix}"
