@@ -26,7 +26,7 @@ demo: setup ## simulate a partner ecosystem, train on it, and serve it on http:/
 	$(BIN)/partnerintel demo -w var/demo
 
 test: setup ## the tests, under ten minutes on two cores
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: setup ## the slow suites: model quality, kill -9, the built bento
 	$(BIN)/python -m pytest -q -m slow

@@ -90,8 +90,8 @@ class View:
         """The served model of that name.
 
         Raises:
-            UnavailableError: It is known, but no version is in service.
-            NotFoundError: There is no such model.
+            UnavailableError: A fault keeps its champion, or all features and models, from serving.
+            NotFoundError: There is no such model, or no version of it was ever promoted.
         """
         if name in self.models:
             return self.models[name]
@@ -99,7 +99,8 @@ class View:
 
         if name not in specs():
             raise NotFoundError("There is no model of that name.", allowed=", ".join(sorted(specs())))
-        raise UnavailableError(
+        wanting = UnavailableError if self.faults or not self.models else NotFoundError
+        raise wanting(
             f"No version of {name} is in service.",
             next_step=f"`partnerintel promote {name}` puts one there; /readyz says more.",
         )
