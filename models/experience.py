@@ -133,4 +133,4 @@ def fit_experience(
 
 
 def _inputs(scores: Any) -> Any:
-    return np.column_stack([scores, scores**2])
+    return np.ascontiguousarray(np.column_stack([scores, scores**2]))

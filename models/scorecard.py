@@ -168,7 +168,9 @@ class Scorecard(BaseModel):
             float64 (n, criteria); a missing value earns half the weight.
         """
         values = np.asarray(values, dtype=np.float64)
-        return np.column_stack([c.points_of(values[:, k]) for k, c in enumerate(self.criteria)])
+        points = [c.points_of(values[:, k]) for k, c in enumerate(self.criteria)]
+        # Sums over a row must not depend on how many rows come together, so the layout is fixed.
+        return np.ascontiguousarray(np.column_stack(points))
 
     def values(self, frame: Any) -> Any:
         """The criteria's columns of a frame as float64; a column that is not there is missing."""
