@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -12,26 +11,21 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from data.errors import PartnerIntelError
 from serving import metrics, schemas
-from serving.asgi import IDENTITY, REQUEST_ID
+from serving.asgi import REQUEST_ID
 from serving.auth import Identity
 from serving.docpage import PAGE_HEADERS, page
+from serving.fit import http as fit_http
+from serving.fit.capability import Fit
 from serving.openapi import document
-from serving.problems import (
-    CONTENT_TYPE,
-    FieldError,
-    Problem,
-    ProblemError,
-    from_validation,
-    pointer,
-    problem_of,
-)
+from serving.problems import CONTENT_TYPE, Problem, ProblemError, from_validation, problem_of
 from serving.replay import Replay
 from serving.scoring import CHURN, Scoring, Wish
 from serving.shelf import Shelf
+from serving.web import READ, SCORE, Answer, Caller, no_query, only
 
 
 @dataclass(frozen=True)
@@ -44,6 +38,7 @@ class UseCases:
         shelf: Models.
         health: Whether the service is ready, and the document that says why not.
         metrics: The metrics page.
+        fit: Prospects and lists of them.
     """
 
     scoring: Scoring
@@ -51,62 +46,12 @@ class UseCases:
     shelf: Shelf
     health: Callable[[], tuple[bool, dict[str, Any]]]
     metrics: Callable[[], bytes]
-
-
-class Answer(JSONResponse):
-    """Bare JSON; a NaN would be a fault of ours, never sent."""
-
-    def render(self, content: Any) -> bytes:
-        """Compact UTF-8."""
-        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def caller(request: Request) -> Identity:
-    """Who is calling, as the guard found out."""
-    identity: Identity = request.scope[IDENTITY]
-    return identity
-
-
-def no_query(request: Request) -> None:
-    """Refuse query parameters where the contract has none."""
-    unknown = sorted(set(request.query_params))
-    if unknown:
-        errors = tuple(FieldError(pointer([name]), "unknown query parameter") for name in unknown[:20])
-        raise ProblemError(Problem(422, "This call has no query parameters.", errors))
-
-
-Caller = Annotated[Identity, Depends(caller)]
-FAILURES: dict[int | str, dict[str, Any]] = {
-    code: {
-        "description": text,
-        "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
-    for code, text in {
-        400: "Malformed",
-        401: "No valid key",
-        403: "The key's role may not",
-        404: "Not found",
-        405: "Method not allowed",
-        408: "The body came too slowly",
-        413: "Too large",
-        415: "Not JSON",
-        422: "Does not fit the contract",
-        429: "Too many",
-        503: "Cannot answer now",
-    }.items()
-}
-
-
-def only(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """The failures a call can answer with."""
-    return {code: FAILURES[code] for code in codes}
+    fit: Fit
 
 
 DATABASE_DOWN = Problem(
     503, "The state database cannot be used now; nothing was recorded.", headers={"Retry-After": "2"}
 )
-READ = (400, 401, 403, 404, 422, 429, 503)
-SCORE = (400, 401, 403, 404, 408, 413, 415, 422, 429, 503)
 
 
 def create_app(use_cases: Callable[[], UseCases]) -> FastAPI:
@@ -119,6 +64,7 @@ def create_app(use_cases: Callable[[], UseCases]) -> FastAPI:
     _scores(app, use_cases)
     _reads(app, use_cases)
     _operations(app, use_cases)
+    fit_http.mount(app, lambda: use_cases().fit)
     _failures(app)
     return app
 

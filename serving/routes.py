@@ -15,6 +15,7 @@ Role = Literal["recruiter", "channel_manager", "prm", "admin"]
 ROLES: tuple[Role, ...] = ("recruiter", "channel_manager", "prm", "admin")
 EVERYONE: frozenset[str] = frozenset(ROLES)
 PARTNER_READERS: frozenset[str] = frozenset({"channel_manager", "prm", "admin"})
+RECRUITERS: frozenset[str] = frozenset({"recruiter", "prm", "admin"})
 # /metrics is read by machines; an admin's key need not be handed to the scraper.
 OPERATORS: frozenset[str] = frozenset({"prm", "admin"})
 
@@ -58,6 +59,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/models/{name}", EVERYONE),
     Route("POST", "/v1/models/{name}/score", EVERYONE, body=True),
     Route("GET", "/v1/decisions/{decision_id}", EVERYONE),
+    Route("POST", "/v1/fit/score", RECRUITERS, body=True),
+    Route("POST", "/fit_score", RECRUITERS, body=True, native=True),
     Route("POST", "/churn_score", PARTNER_READERS, body=True, native=True),
     # BentoML's own client reads it to learn the verbs.
     Route("GET", "/schema.json", EVERYONE, native=True),

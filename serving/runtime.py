@@ -13,6 +13,7 @@ from serving.api import UseCases
 from serving.auth import Identity, Keyring
 from serving.champions import Champions
 from serving.decisions import DecisionLog
+from serving.fit.capability import open_fit
 from serving.guard import Gatekeeping
 from serving.jobs import Jobs
 from serving.limiter import DenialLimiter
@@ -120,12 +121,14 @@ def _use_cases(shared: Shared, resident: Resident, champions: Champions) -> UseC
     def healthy() -> tuple[bool, dict[str, Any]]:
         return health(resident.view(), settings=settings, now=edges.clock(), draining=is_draining())
 
+    fit, model_of = open_fit(shared), _version_of(resident, champions)
     return UseCases(
         scoring=scoring,
-        replay=Replay(shared.decisions, model_of=_version_of(resident, champions)),
+        replay=Replay(shared.decisions, model_of=model_of, makers={"fit": fit.scoring.again(model_of)}),
         shelf=Shelf(resident.view, reports=shared.workspace / "reports"),
         health=healthy,
         metrics=metrics.page,
+        fit=fit,
     )
 
 

@@ -17,6 +17,8 @@ from starlette.routing import Route as HttpRoute
 from data.errors import ConfigError
 from serving import api, schemas
 from serving.asgi import IDENTITY, App
+from serving.fit import http as fit_http
+from serving.fit import schemas as fit_schemas
 from serving.guard import Gatekeeping, Guard
 from serving.logs import without_messages
 from serving.routes import ROUTES
@@ -103,6 +105,18 @@ class PartnerIntel:
             lambda: api.churn(SLOT.use_cases().scoring, body, identity=identity), scope=ctx.request.scope
         )
         # With a context in the signature BentoML takes the status from there.
+        ctx.response.status_code = answer.status_code
+        return answer
+
+    @bentoml.api(route="/fit_score")
+    def fit_score(
+        self, body: fit_schemas.FitScoreRequest, /, ctx: bentoml.Context
+    ) -> fit_schemas.FitScoreAnswer:
+        """Fit of prospects."""
+        identity = ctx.request.scope[IDENTITY]
+        answer: Any = api.native_answer(
+            lambda: fit_http.score(SLOT.use_cases().fit, body, identity=identity), scope=ctx.request.scope
+        )
         ctx.response.status_code = answer.status_code
         return answer
 

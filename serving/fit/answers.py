@@ -15,7 +15,9 @@ from serving.encoded import Encoded
 from serving.scores import Input, Options, score_inputs
 from serving.view import Served
 
-ASSOCIATION = "Associations, not causes: the score would be so; whether the prospect would succeed is not said."
+ASSOCIATION = (
+    "Associations, not causes: the score would be so; whether the prospect would succeed is not said."
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class FitOptions:
     vetting: Mapping[str, Any]
 
     @classmethod
-    def of(cls, settings: FitSettings, policy: Mapping[str, Any] | None, *, year: int, max_reasons: int) -> FitOptions:
+    def of(
+        cls, settings: FitSettings, policy: Mapping[str, Any] | None, *, year: int, max_reasons: int
+    ) -> FitOptions:
         """Those of the settings, with the vetting policy in force, if there is one."""
         vetting = policy if policy is not None else settings.vetting.model_dump(mode="json")
         return cls(year, max_reasons, settings.changeable, dict(vetting))
@@ -77,7 +81,7 @@ class FitModel:
         """Calibrated log-odds of prospects, (n,)."""
         return self.bundle.eta(self.bundle.encode(self.facts(rows, year=year)), horizon=self.horizon)
 
-    def fit_scores(self, frame: Any, matrix: Any) -> list[int | None]:
+    def fit_scores(self, matrix: Any) -> list[int | None]:
         """0–100: the probability in per cent, or the scorecard's points where there is no probability."""
         chance = self.bundle.score(matrix, horizons=[self.horizon]).probability[self.horizon]
         points = self.bundle.points(matrix)
@@ -103,12 +107,15 @@ def answer(
     wish = Options((model.horizon,), options.max_reasons)
     scored = [s[str(model.horizon)] for s in score_inputs(model.served, inputs, wish, encoded=encoded)]
     outside = model.bundle.outside(encoded.matrix)
-    totals = model.fit_scores(frame, encoded.matrix)
+    totals = model.fit_scores(encoded.matrix)
     similar = model.recruited.similar(frame)
     missing = _missing(model, rows, options)
     found = []
     for i, (prospect_id, row) in enumerate(prospects):
-        told = {**scored[i], "reasons": [_with_base_rate(model, frame.iloc[i], r) for r in scored[i]["reasons"]]}
+        told = {
+            **scored[i],
+            "reasons": [_with_base_rate(model, frame.iloc[i], r) for r in scored[i]["reasons"]],
+        }
         found.append(
             {
                 "prospect_id": prospect_id,
@@ -181,18 +188,21 @@ def _changes(
     names = set(model.bundle.spec.names)
     fields = {f: model.recruited.levels(f) for f in options.changeable if f in names}
     now = told["baseline"] + sum(r["contribution"] for r in told["reasons"]) + told["other_factors"]
-    plans = what_would_change(row, lambda rows: model.eta(rows, year=options.year), changeable=fields, now=now)
+    plans = what_would_change(
+        row, lambda rows: model.eta(rows, year=options.year), changeable=fields, now=now
+    )
     changed = [{**row, **{f: then for f, (_, then) in plan.changes.items()}} for plan in plans]
     if not plans:
         return []
     frame = model.facts(changed, year=options.year)
     matrix = model.bundle.encode(frame)
     chance = model.bundle.score(matrix, horizons=[model.horizon]).probability[model.horizon]
-    scores = model.fit_scores(frame, matrix)
+    scores = model.fit_scores(matrix)
     return [
         {
             "changes": [
-                {"field": f, "from": _plain(before), "to": _plain(then)} for f, (before, then) in plan.changes.items()
+                {"field": f, "from": _plain(before), "to": _plain(then)}
+                for f, (before, then) in plan.changes.items()
             ],
             "fit_score": scores[k],
             "fit_probability": None if chance[k] != chance[k] else float(chance[k]),
@@ -203,7 +213,12 @@ def _changes(
 
 
 def _vetting(
-    model: FitModel, row: Mapping[str, Any], score: int | None, evidence: str, outside: bool, options: FitOptions
+    model: FitModel,
+    row: Mapping[str, Any],
+    score: int | None,
+    evidence: str,
+    outside: bool,
+    options: FitOptions,
 ) -> dict[str, Any]:
     policy = VettingSettings.model_validate(options.vetting)
     found = vet(

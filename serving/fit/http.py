@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
 
 from fastapi import Depends, FastAPI
 from starlette.responses import Response
@@ -11,9 +10,7 @@ from starlette.responses import Response
 from serving.auth import Identity
 from serving.fit import schemas
 from serving.fit.capability import Fit
-from serving.web import SCORE, Answer, caller, no_query, only
-
-Caller = Annotated[Identity, Depends(caller)]
+from serving.web import SCORE, Answer, Caller, no_query, only
 
 
 def mount(app: FastAPI, fit: Callable[[], Fit]) -> None:

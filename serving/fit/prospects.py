@@ -62,18 +62,17 @@ def _check(number: int, row: Any, extra: Mapping[str, str]) -> Prospect | BadRow
     errors = [f for f in [_id_fault(row, "prospect_id", at)] if f]
     known = {"prospect_id", *COLUMNS, *extra}
     unknown = [key for key in row if key not in known]
-    errors += [FieldError(pointer((*at, k)), "unknown field; allowed: " + ", ".join(sorted(known))) for k in unknown]
+    errors += [
+        FieldError(pointer((*at, k)), "unknown field; allowed: " + ", ".join(sorted(known))) for k in unknown
+    ]
     values: dict[str, Any] = {}
     for name in (*COLUMNS, *extra):
-        value, fault = _value(name, row.get(name), extra)
-        values[name] = value
-        if fault:
-            errors.append(FieldError(pointer((*at, name)), fault))
+        values[name], wrong = _value(name, row.get(name), extra)
+        if wrong:
+            errors.append(FieldError(pointer((*at, name)), wrong))
     entity = row.get("prospect_id")
     if errors:
-        return BadRow(
-            number, {"prospect_id": entity if isinstance(entity, str) else None}, tuple(errors)
-        )
+        return BadRow(number, {"prospect_id": entity if isinstance(entity, str) else None}, tuple(errors))
     return Prospect(number, str(entity), values, row)
 
 
@@ -86,7 +85,11 @@ def _value(name: str, given: Any, extra: Mapping[str, str]) -> tuple[Any, str]:
     if column is None and extra[name] == "category":
         return text_value(name, given)
     if isinstance(given, bool):
-        return (float(given), "") if column is None and extra[name] == "flag" else (None, "must be a number or null")
+        return (
+            (float(given), "")
+            if column is None and extra[name] == "flag"
+            else (None, "must be a number or null")
+        )
     if not isinstance(given, int | float):
         return None, "must be a number or null"
     return number_value(column, float(given))

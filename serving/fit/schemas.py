@@ -17,8 +17,8 @@ from serving.schemas import (
 )
 
 LOOSE = (
-    "One object: `prospect_id` and any of name, domain, country, region, city, partner_type, motion, industry, "
-    "employee_count, annual_revenue_usd, founded_year; further inputs of the model by their names."
+    "One object: `prospect_id` and any of name, domain, country, region, city, partner_type, motion, "
+    "industry, employee_count, annual_revenue_usd, founded_year; further inputs of the model by their names."
 )
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
