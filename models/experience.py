@@ -2,7 +2,7 @@
 
 A model of fit has seen the companies recruiters chose. Of companies unlike them it knows little and promises
 too much. A classifier of recruited against all prospects gives the density ratio; where the recruited are
-rare, the score is drawn toward the scorecard, in log-odds, by one minus that ratio. What this takes away or
+rare, the score is drawn toward the scorecard, in log-odds, at most half of the way. What this takes away or
 adds is one reason of its own, so that reasons still add up.
 """
 
@@ -28,6 +28,7 @@ OUTSIDE = Feature(
 LEAST_ROWS = 40
 RARE_AMONG_RECRUITED, OUTERMOST = 0.05, 0.2
 PENALTY = 5.0
+LEAST_TRUST = 0.5
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,9 @@ class Experience:
         return (_inputs(self.scaling(matrix)) * np.array(self.coefficients)).sum(axis=1) + self.intercept
 
     def trust(self, matrix: Any) -> Any:
-        """Weight of the model against the scorecard, (n,): 1 inside, the relative density outside."""
-        return np.exp(np.minimum(self.log_ratio(matrix) - self.threshold, 0.0))
+        """Weight of the model against the scorecard, (n,): 1 inside, toward a half as the recruited thin out."""
+        density = np.exp(np.minimum(self.log_ratio(matrix) - self.threshold, 0.0))
+        return LEAST_TRUST + (1.0 - LEAST_TRUST) * density
 
     def outside(self, matrix: Any) -> Any:
         """Whether each row is outside, bool (n,)."""
