@@ -55,7 +55,7 @@ class Experience:
         return (_inputs(self.scaling(matrix)) * np.array(self.coefficients)).sum(axis=1) + self.intercept
 
     def trust(self, matrix: Any) -> Any:
-        """Weight of the model against the scorecard, (n,): 1 inside, toward a half as the recruited thin out."""
+        """Weight of the model against the scorecard, (n,): 1 inside, down to a half outside."""
         density = np.exp(np.minimum(self.log_ratio(matrix) - self.threshold, 0.0))
         return LEAST_TRUST + (1.0 - LEAST_TRUST) * density
 
