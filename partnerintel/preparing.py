@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from data.checks import Finding
 from data.errors import MissingDataError
 from data.ingest import IngestReport, ingest
 from data.lake import Lake
+from partnerintel.outputs import write_whole
 from partnerintel.progress import Tick
 from partnerintel.settings import Project
 
@@ -50,7 +52,7 @@ def ingest_tables(project: Project, *, now: datetime, tick: Tick) -> IngestRepor
             allowed="`tables:` in partnerintel.yaml, with partners and one dated table",
             next_step="Ready-made `snapshots:` need no ingest: go on with `partnerintel train`.",
         )
-    return ingest(
+    report = ingest(
         project.data,
         base=project.workspace.root,
         lake=lake_of(project),
@@ -58,6 +60,25 @@ def ingest_tables(project: Project, *, now: datetime, tick: Tick) -> IngestRepor
         # One step for each table, not three.
         progress=lambda label, share: tick(label.partition(":")[0], share),
     )
+    keep_report(report, project.workspace.root / "checks" / "ingest.json", at=now)
+    return report
+
+
+def keep_report(report: IngestReport, path: Path, *, at: datetime) -> None:
+    """Write what an ingest found, for the console's page of data checks; raw values stay in quarantine."""
+    tables = {
+        name: {k: v for k, v in asdict(table).items() if k != "quarantine"}
+        for name, table in report.tables.items()
+    }
+    findings = [
+        {name: getattr(f, name) for name in ("code", "severity", "table", "row", "field", "reason")}
+        for f in report.findings
+    ]
+    bad = sum(t.rows_quarantined for t in report.tables.values())
+    document = {"at": at.isoformat() + "Z", "rows_quarantined": bad, "tables": tables, "findings": findings}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(document, ensure_ascii=False, indent=1)
+    write_whole(path, lambda p: p.write_text(text + "\n", encoding="utf-8"))
 
 
 def data_span(lake: Lake) -> tuple[datetime, datetime]:

@@ -17,11 +17,13 @@ from data.errors import PartnerIntelError
 from serving import metrics, schemas
 from serving.asgi import REQUEST_ID
 from serving.auth import Identity
+from serving.console.http import mount as mount_console
+from serving.console.rooms import Console
 from serving.docpage import PAGE_HEADERS, page
 from serving.fit import http as fit_http
 from serving.fit.capability import Fit
 from serving.openapi import document
-from serving.problems import CONTENT_TYPE, Problem, ProblemError, from_validation, problem_of
+from serving.problems import CONTENT_TYPE, DATABASE_DOWN, Problem, ProblemError, from_validation, problem_of
 from serving.replay import Replay
 from serving.scoring import CHURN, Scoring, Wish
 from serving.shelf import Shelf
@@ -39,6 +41,7 @@ class UseCases:
         health: Whether the service is ready, and the document that says why not.
         metrics: The metrics page.
         fit: Prospects and lists of them.
+        console: The console's own parts; None without a console.
     """
 
     scoring: Scoring
@@ -47,11 +50,7 @@ class UseCases:
     health: Callable[[], tuple[bool, dict[str, Any]]]
     metrics: Callable[[], bytes]
     fit: Fit
-
-
-DATABASE_DOWN = Problem(
-    503, "The state database cannot be used now; nothing was recorded.", headers={"Retry-After": "2"}
-)
+    console: Console | None = None
 
 
 def create_app(use_cases: Callable[[], UseCases]) -> FastAPI:
@@ -65,6 +64,7 @@ def create_app(use_cases: Callable[[], UseCases]) -> FastAPI:
     _reads(app, use_cases)
     _operations(app, use_cases)
     fit_http.mount(app, lambda: use_cases().fit)
+    mount_console(app, use_cases)
     _failures(app)
     return app
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from serving.problems import CONTENT_TYPE, FieldError, Problem, from_validation
@@ -23,7 +24,17 @@ SECURITY_HEADERS = {
     b"cache-control": b"no-store",
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
 }
+_HTML = b"text/html"
 _HIDDEN = frozenset({b"server", b"x-bentoml-request-id", b"x-bentoml-trace-id"})
+
+
+@dataclass(frozen=True)
+class Page:
+    """An HTML answer, or a way elsewhere when it has a `location`."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Answer:
@@ -35,10 +46,13 @@ class Answer:
     Args:
         send: The server's callable.
         request_id: Shown in the answer and in the log.
+        as_page: Shows a problem as a page; the application's own HTML errors may then pass. None: as JSON.
     """
 
-    def __init__(self, send: Send, *, request_id: str) -> None:
-        self._send, self._request_id = send, request_id
+    def __init__(
+        self, send: Send, *, request_id: str, as_page: Callable[[Problem], Page] | None = None
+    ) -> None:
+        self._send, self._request_id, self._as_page = send, request_id, as_page
         self.status = 0
         self._foreign: Message | None = None
         self._held = b""
@@ -61,16 +75,21 @@ class Answer:
 
     async def problem(self, problem: Problem) -> None:
         """Answer with a problem."""
-        body = problem.body(request_id=self._request_id)
-        headers = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-        headers += [(k.lower().encode(), v.encode()) for k, v in problem.headers.items()]
+        if self._as_page is not None:
+            page = self._as_page(problem)
+        else:
+            headers_of = {"content-type": CONTENT_TYPE, **problem.headers}
+            page = Page(problem.status, problem.body(request_id=self._request_id), headers_of)
+        headers = [(b"content-length", str(len(page.body)).encode())]
+        headers += [(k.lower().encode(), v.encode()) for k, v in page.headers.items()]
         self._foreign = None
-        await self._begin({"type": "http.response.start", "status": problem.status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body})
+        await self._begin({"type": "http.response.start", "status": page.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": page.body})
 
     async def _start(self, message: Message) -> None:
         headers = {bytes(k).lower(): bytes(v) for k, v in message.get("headers", ())}
-        ours = headers.get(b"content-type", b"").startswith(CONTENT_TYPE.encode())
+        kind = headers.get(b"content-type", b"")
+        ours = kind.startswith(CONTENT_TYPE.encode()) or (self._as_page is not None and kind.startswith(_HTML))
         if message["status"] >= 400 and not ours:
             self._foreign = message
         else:

@@ -13,6 +13,14 @@ from serving.strictjson import JsonFault, parse_strict
 _JSON = re.compile(r"application/json\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE)
 # A larger body is checked on a thread, so that health checks need not wait for it.
 INLINE_BYTES = 65_536
+_FORMS = {
+    "fields": re.compile(
+        r"application/x-www-form-urlencoded\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE
+    ),
+    "upload": re.compile(
+        r"multipart/form-data\s*;\s*boundary\s*=\s*\"?[\w'()+,./:=?-]{1,70}\"?\s*", re.IGNORECASE
+    ),
+}
 CLOSE = {"Connection": "close"}
 
 
@@ -67,6 +75,23 @@ def check_headers(headers: Mapping[bytes, bytes], *, body: bool, limit: int) -> 
                 {"Accept-Post": "application/json", **CLOSE},
             )
         )
+    if length.isdigit() and int(length) > limit:
+        raise too_large(limit)
+
+
+def check_form_headers(headers: Mapping[bytes, bytes], *, form: str, limit: int) -> None:
+    """Refuse what is not a form of the console, before reading.
+
+    Raises:
+        ProblemError: 413 over the cap, 415 for any other content type.
+    """
+    kind = headers.get(b"content-type", b"").decode("latin-1").strip()
+    encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip().lower()
+    if not _FORMS[form].fullmatch(kind) or encoding != "identity":
+        wanted = "multipart/form-data" if form == "upload" else "application/x-www-form-urlencoded"
+        fault = FieldError("", f"not {wanted}")
+        raise ProblemError(Problem(415, f"This form is sent as {wanted}.", (fault,), CLOSE))
+    length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length) > limit:
         raise too_large(limit)
 

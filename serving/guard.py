@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from serving.asgi import IDENTITY, REQUEST_ID, Answer, App, Message, Receive, Scope, Send
+from serving.asgi import IDENTITY, REQUEST_ID, Answer, App, Message, Page, Receive, Scope, Send
 from serving.auth import Identity
-from serving.body import BodyBudget, ClientGoneError, check_headers, check_json, read_body
+from serving.body import (
+    BodyBudget,
+    ClientGoneError,
+    check_form_headers,
+    check_headers,
+    check_json,
+    read_body,
+)
 from serving.limiter import DenialLimiter
 from serving.logs import EventLog
 from serving.metrics import Metrics
@@ -22,7 +30,29 @@ from serving.problems import Problem, ProblemError
 from serving.routes import Route, RouteTable
 from serving.settings import ServingSettings
 
+MAX_FIELDS_BYTES = 65_536
+"""Forms of the console hold a few fields; lists of prospects go to the upload route."""
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="partnerintel"'}
+
+
+class Door(Protocol):
+    """The way in with a browser: sessions beside keys, and errors as pages."""
+
+    def minds(self, scope: Scope) -> bool:
+        """Whether an error of this request is shown as a page."""
+        ...
+
+    def blocks(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether `enter` would query the database, and so belongs on a thread."""
+        ...
+
+    def enter(self, headers: Mapping[bytes, bytes], scope: Scope) -> Identity | None:
+        """Who is signed in; the scope remembers the session."""
+        ...
+
+    def page(self, problem: Problem, scope: Scope) -> Page:
+        """The page for an error, or the way to the sign-in."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,6 +69,7 @@ class Gatekeeping:
         metrics: Where answers are counted.
         log: Where answers are written.
         new_request_id: Source of request ids.
+        door: The console's; None where there is no console.
     """
 
     settings: ServingSettings
@@ -50,6 +81,7 @@ class Gatekeeping:
     metrics: Metrics
     log: EventLog
     new_request_id: Callable[[], str]
+    door: Door | None = None
 
 
 class Guard:
@@ -83,13 +115,13 @@ class Guard:
     async def _answer(self, keep: Gatekeeping, scope: Scope, receive: Receive, send: Send) -> None:
         begun = time.perf_counter()
         request_id = keep.new_request_id()
-        answer = Answer(send, request_id=request_id)
         match = keep.table.match(scope["method"], scope["path"])
+        scope[REQUEST_ID] = request_id
+        answer = Answer(send, request_id=request_id, as_page=_pages(keep, scope))
         shown = match.route.path if match.route else "unmatched"
         try:
             if match.route is None:
                 raise ProblemError(_unmatched(match.allowed))
-            scope[REQUEST_ID] = request_id
             await self._let_through(keep, match.route, scope, receive, answer)
         except ProblemError as error:
             await answer.problem(error.problem)
@@ -120,18 +152,21 @@ class Guard:
         headers = {bytes(k).lower(): bytes(v) for k, v in scope["headers"]}
         _check_single(scope)
         if route.roles is not None:
-            scope[IDENTITY] = await _authorised(keep, route, scope, headers.get(b"authorization"))
+            scope[IDENTITY] = await _authorised(keep, route, scope, headers)
         settings = keep.settings
-        check_headers(headers, body=route.body, limit=settings.max_body_bytes)
-        if not route.body:
+        limit = _body_limit(route, settings)
+        if route.form:
+            check_form_headers(headers, form=route.form, limit=limit)
+        else:
+            check_headers(headers, body=route.body, limit=limit)
+        if not route.body and not route.form:
             await self._app(scope, receive, answer)
             return
         budget = self._budget = self._budget or BodyBudget(settings.body_budget_bytes)
-        body = await read_body(
-            receive, limit=settings.max_body_bytes, seconds=settings.body_timeout_seconds, budget=budget
-        )
+        body = await read_body(receive, limit=limit, seconds=settings.body_timeout_seconds, budget=budget)
         try:
-            await check_json(bytes(body))
+            if route.body:
+                await check_json(bytes(body))
             await self._app(scope, _replay(bytes(body), receive), answer)
         finally:
             budget.give(len(body))
@@ -151,11 +186,38 @@ def _check_single(scope: Scope) -> None:
         raise ProblemError(Problem(400, "A header is given twice.", headers={"Connection": "close"}))
 
 
-async def _authorised(keep: Gatekeeping, route: Route, scope: Scope, header: bytes | None) -> Identity:
-    given = header.decode("latin-1") if header else None
-    identity = (
-        await asyncio.to_thread(keep.verify, given) if keep.verify_blocks(given) else keep.verify(given)
+def _body_limit(route: Route, settings: ServingSettings) -> int:
+    return (
+        min(settings.max_body_bytes, MAX_FIELDS_BYTES) if route.form == "fields" else settings.max_body_bytes
     )
+
+
+def _pages(keep: Gatekeeping, scope: Scope) -> Callable[[Problem], Page] | None:
+    door = keep.door
+    return (lambda problem: door.page(problem, scope)) if door is not None and door.minds(scope) else None
+
+
+async def _known(
+    keep: Gatekeeping, route: Route, scope: Scope, headers: Mapping[bytes, bytes]
+) -> Identity | None:
+    """Who a key stands for or, on a page without one, a session."""
+    header = headers.get(b"authorization")
+    door = keep.door
+    if route.page and header is None and door is not None:
+        if door.blocks(headers):
+            return await asyncio.to_thread(door.enter, headers, scope)
+        return door.enter(headers, scope)
+    given = header.decode("latin-1") if header else None
+    return await asyncio.to_thread(keep.verify, given) if keep.verify_blocks(given) else keep.verify(given)
+
+
+async def _authorised(
+    keep: Gatekeeping, route: Route, scope: Scope, headers: Mapping[bytes, bytes]
+) -> Identity:
+    identity = await _known(keep, route, scope, headers)
+    if identity is None and route.page and b"authorization" not in headers:
+        # A sign-in that has ended is no attack: the way back in is shown, and nothing is counted.
+        raise ProblemError(Problem(401, "Sign in first.", headers=CHALLENGE))
     if identity is None:
         client = scope.get("client") or ("unknown", 0)
         wait = keep.limiter.failed(str(client[0]))

@@ -99,6 +99,11 @@ class Problem:
         return json.dumps(self.document(request_id=request_id), ensure_ascii=False).encode()
 
 
+DATABASE_DOWN = Problem(
+    503, "The state database cannot be used now; nothing was recorded.", headers={"Retry-After": "2"}
+)
+
+
 class ProblemError(Exception):
     """Carries a problem through the layers of the application."""
 

@@ -16,6 +16,7 @@ ROLES: tuple[Role, ...] = ("recruiter", "channel_manager", "prm", "admin")
 EVERYONE: frozenset[str] = frozenset(ROLES)
 PARTNER_READERS: frozenset[str] = frozenset({"channel_manager", "prm", "admin"})
 RECRUITERS: frozenset[str] = frozenset({"recruiter", "prm", "admin"})
+ADMINS: frozenset[str] = frozenset({"admin"})
 # /metrics is read by machines; an admin's key need not be handed to the scraper.
 OPERATORS: frozenset[str] = frozenset({"prm", "admin"})
 
@@ -31,6 +32,8 @@ class Route:
         body: Whether it takes a JSON body.
         native: Whether BentoML answers it, rather than the mounted application.
         optional: Whether the operator can switch it off (`docs: false`).
+        page: Whether it belongs to the console: people sign in, errors are pages, a form may be posted.
+        form: What a page takes as a body: `fields` (URL-encoded, small) or `upload` (multipart, one file).
     """
 
     method: str
@@ -39,6 +42,8 @@ class Route:
     body: bool = False
     native: bool = False
     optional: bool = False
+    page: bool = False
+    form: Literal["", "fields", "upload"] = ""
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -47,6 +52,29 @@ class Route:
         return re.compile("[^/]+".join(re.escape(p) for p in parts))
 
 
+def _page(path: str, roles: frozenset[str] | None = EVERYONE) -> Route:
+    return Route("GET", path, roles, page=True)
+
+
+def _form(path: str, roles: frozenset[str] | None = EVERYONE) -> Route:
+    return Route("POST", path, roles, page=True, form="fields")
+
+
+PAGES: tuple[Route, ...] = (
+    _page("/console"),
+    _page("/console/sign-in", None),
+    _form("/console/sign-in", None),
+    _form("/console/sign-out"),
+    _page("/console/static/{name}", None),
+    _page("/console/partners", PARTNER_READERS),
+    _page("/console/partners/{partner_id}", PARTNER_READERS),
+    _page("/console/models"),
+    _page("/console/models/{name}"),
+    _page("/console/decisions"),
+    _page("/console/decisions/{decision_id}"),
+    _page("/console/checks", OPERATORS),
+    _page("/console/audit", ADMINS),
+)
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/livez"),
     Route("GET", "/readyz"),
@@ -64,6 +92,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/churn_score", PARTNER_READERS, body=True, native=True),
     # BentoML's own client reads it to learn the verbs.
     Route("GET", "/schema.json", EVERYONE, native=True),
+    *PAGES,
 )
 
 
@@ -81,10 +110,13 @@ class RouteTable:
     Args:
         routes: The rows.
         docs: Whether optional routes answer.
+        console: Whether pages answer.
     """
 
-    def __init__(self, routes: tuple[Route, ...] = ROUTES, *, docs: bool = True) -> None:
-        self.routes = tuple(r for r in routes if docs or not r.optional)
+    def __init__(
+        self, routes: tuple[Route, ...] = ROUTES, *, docs: bool = True, console: bool = True
+    ) -> None:
+        self.routes = tuple(r for r in routes if (docs or not r.optional) and (console or not r.page))
         self._exact: dict[str, list[Route]] = {}
         for route in self.routes:
             if "{" not in route.path:

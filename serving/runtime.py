@@ -12,6 +12,8 @@ from serving import audit
 from serving.api import UseCases
 from serving.auth import Identity, Keyring
 from serving.champions import Champions
+from serving.console.door import ConsoleDoor
+from serving.console.rooms import Console, open_console
 from serving.decisions import DecisionLog
 from serving.fit.capability import open_fit
 from serving.guard import Gatekeeping
@@ -102,11 +104,13 @@ def open_runtime(
         metrics=metrics,
         log=log,
     )
-    keep = _gatekeeping(settings, database, edges=edges, metrics=metrics, log=log)
-    return Runtime(shared, resident, keep, _use_cases(shared, resident, champions))
+    keyring = Keyring(database, clock=edges.clock, ticks=edges.ticks)
+    console = open_console(shared, verify=keyring.verify) if settings.console else None
+    keep = _gatekeeping(shared, keyring, console)
+    return Runtime(shared, resident, keep, _use_cases(shared, resident, champions, console))
 
 
-def _use_cases(shared: Shared, resident: Resident, champions: Champions) -> UseCases:
+def _use_cases(shared: Shared, resident: Resident, champions: Champions, console: Console | None) -> UseCases:
     settings, edges, metrics = shared.settings, shared.edges, shared.metrics
     scoring = Scoring(
         resident.view,
@@ -129,6 +133,7 @@ def _use_cases(shared: Shared, resident: Resident, champions: Champions) -> UseC
         health=healthy,
         metrics=metrics.page,
         fit=fit,
+        console=console,
     )
 
 
@@ -187,10 +192,8 @@ def _version_of(resident: Resident, champions: Champions) -> Callable[[str, str,
     return find
 
 
-def _gatekeeping(
-    settings: ServingSettings, database: Database, *, edges: Edges, metrics: Metrics, log: EventLog
-) -> Gatekeeping:
-    keyring = Keyring(database, clock=edges.clock, ticks=edges.ticks)
+def _gatekeeping(shared: Shared, keyring: Keyring, console: Console | None) -> Gatekeeping:
+    settings, database, edges = shared.settings, shared.database, shared.edges
 
     def denied(identity: Identity | None, route: Route, status: int) -> None:
         actor = f"{identity.owner} ({identity.key_id})" if identity else "nobody"
@@ -201,12 +204,13 @@ def _gatekeeping(
 
     return Gatekeeping(
         settings=settings,
-        table=RouteTable(docs=settings.docs),
+        table=RouteTable(docs=settings.docs, console=console is not None),
         verify=keyring.verify,
         verify_blocks=keyring.blocks,
         denied=denied,
         limiter=DenialLimiter(settings.denials_per_minute, clock=edges.ticks),
-        metrics=metrics,
-        log=log,
+        metrics=shared.metrics,
+        log=shared.log,
         new_request_id=lambda: edges.random(8).hex(),
+        door=ConsoleDoor(console.sessions) if console else None,
     )

@@ -26,6 +26,8 @@ class ServingSettings(BaseModel):
         snapshot_max_age_hours: With the feature store dead, the last-known features answer for this long.
         database_url: SQLAlchemy URL of keys, decisions and audit log; none: state.db in the workspace.
         docs: Whether /openapi.json and /docs answer.
+        console: Whether the pages under /console answer.
+        console_session_hours: A sign-in to the console ends after this long.
         denials_per_minute: Failed logins from one address answered 401; further ones get 429.
         drain_seconds: Time between "not ready" and the stop, for load balancers to notice.
     """
@@ -45,6 +47,8 @@ class ServingSettings(BaseModel):
     snapshot_max_age_hours: float = Field(default=168.0, gt=0)
     database_url: str | None = None
     docs: bool = True
+    console: bool = True
+    console_session_hours: float = Field(default=12.0, gt=0, le=720)
     denials_per_minute: int = Field(default=20, ge=1)
     drain_seconds: float = Field(default=2.0, ge=0, le=300)
 

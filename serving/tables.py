@@ -132,3 +132,14 @@ OUTBOX = Table(
     Column("manager_id", String(200)),
     Column("payload", Text, nullable=False),
 )
+
+# Who is signed in to the console. The token itself is only in the browser's cookie.
+CONSOLE_SESSIONS = Table(
+    "console_sessions",
+    METADATA,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("key_id", String(32), nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Column("expires_at", String(32), nullable=False),
+    Column("ended_at", String(32)),
+)

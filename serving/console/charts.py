@@ -1,0 +1,116 @@
+"""Charts as numbers for inline SVG: positions in per cent, so that text never shrinks with the picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from serving.console.words import is_number
+
+SIZE, EDGE = 320, 44
+LINE_WIDTH, LINE_HEIGHT = 120.0, 28.0
+
+
+@dataclass(frozen=True)
+class Range:
+    """A dot with its interval, in per cent of the width."""
+
+    at: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A group of test rows in the reliability plot, in pixels."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    radius: float
+    words: str
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Predicted against observed: dots, ticks (pixels from the edge, text) and the side of the square."""
+
+    dots: tuple[Dot, ...]
+    ticks: tuple[tuple[float, str], ...]
+    size: int = SIZE
+    edge: int = EDGE
+
+
+def ladder(rungs: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Range]:
+    """Where each rung's metric lies between the lowest and the highest bound shown."""
+    found = {r["name"]: r["metrics"][metric] for r in rungs if is_number(_value(r, metric))}
+    bounds = [v for e in found.values() for v in (e["value"], e["low"], e["high"]) if is_number(v)]
+    if not bounds:
+        return {}
+    low, high = min(bounds), max(bounds)
+    span = (high - low) or 1.0
+
+    def place(value: Any, otherwise: float) -> float:
+        return round(3 + 94 * ((value if is_number(value) else otherwise) - low) / span, 2)
+
+    return {
+        name: Range(place(e["value"], low), place(e["low"], e["value"]), place(e["high"], e["value"]))
+        for name, e in found.items()
+    }
+
+
+def _value(rung: Mapping[str, Any], metric: str) -> Any:
+    return rung["metrics"].get(metric, {}).get("value")
+
+
+def reliability(bins: Sequence[Mapping[str, Any]]) -> Reliability:
+    """A square from 0 to the greatest rate shown; the diagonal is perfect calibration."""
+    top = min(1.0, 1.08 * max([0.1, *(b["predicted"] for b in bins), *(b["high"] for b in bins)]))
+    inner, most = SIZE - 2 * EDGE, max((b["n"] for b in bins), default=1)
+
+    def across(value: float) -> float:
+        return round(EDGE + inner * value / top, 1)
+
+    def up(value: float) -> float:
+        return round(SIZE - EDGE - inner * value / top, 1)
+
+    dots = tuple(
+        Dot(
+            across(b["predicted"]),
+            up(b["observed"]),
+            up(b["low"]),
+            up(b["high"]),
+            round(3 + 3 * math.sqrt(b["n"] / most), 1),
+            f"predicted {b['predicted']:.1%}, observed {b['observed']:.1%} of {b['n']:,}",
+        )
+        for b in bins
+    )
+    step = next(s for s in (0.02, 0.05, 0.1, 0.2, 0.25, 0.5) if top / s <= 5.5)
+    ticks = tuple((across(k * step) - EDGE, f"{k * step:.0%}") for k in range(int(top / step + 1e-9) + 1))
+    return Reliability(dots, ticks)
+
+
+def diverging(values: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """Bars left and right of a middle line: (left, width) in per cent of the width."""
+    most = max([abs(v) for v in values.values()], default=0.0) or 1.0
+    return {
+        name: (round(50 + min(0.0, v) / most * 48, 2), max(round(abs(v) / most * 48, 2), 0.3))
+        for name, v in values.items()
+    }
+
+
+def line(values: Sequence[Any]) -> str:
+    """Points of a small line without axes, oldest first; gaps are left out."""
+    known = [(i, float(v)) for i, v in enumerate(values) if is_number(v)]
+    if len(known) < 2:
+        return ""
+    low, high = min(v for _, v in known), max(v for _, v in known)
+    span, last = (high - low) or 1.0, max(len(values) - 1, 1)
+    points = (
+        (2 + (LINE_WIDTH - 4) * i / last, LINE_HEIGHT - 3 - (LINE_HEIGHT - 6) * (v - low) / span)
+        for i, v in known
+    )
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)

@@ -1,0 +1,160 @@
+"""Partners: the list, and one partner with its risk, its health and every fact behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from data.errors import NotFoundError
+from serving.console import words
+from serving.console.charts import diverging
+from serving.console.grid import Grid, arrange, read_grid
+from serving.console.pages import console_of, identity_of
+from serving.console.render import page
+from serving.console.rooms import Console
+from serving.console.standings import Standing, can_score, manager_limit
+from serving.scoring import CHURN, Wish
+from serving.view import View
+
+if TYPE_CHECKING:
+    from serving.api import UseCases
+
+SORTS: Mapping[str, bool] = {
+    "churn": True, "name": False, "health": False, "evidence": False, "tier": False, "country": False,
+    "manager": False,
+}  # fmt: skip
+KEYS: Mapping[str, Callable[[Standing], Any]] = {
+    "churn": lambda r: r.churn,
+    "name": lambda r: r.company.name.casefold(),
+    "health": lambda r: r.health,
+    "evidence": lambda r: list(words.EVIDENCE).index(r.evidence),
+    "tier": lambda r: r.company.fact("tier") or None,
+    "country": lambda r: r.company.fact("country") or None,
+    "manager": lambda r: r.manager_id or None,
+}
+FILTERS = ("q", "level", "evidence", "country", "tier", "manager", "state")
+
+
+def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+    """Add the pages."""
+
+    @router.get("/console/partners")
+    def listing(request: Request) -> Response:
+        console = console_of(use_cases)
+        view = console.view()
+        rows = console.standings.visible(view, identity_of(request))
+        grid = read_grid(request.query_params, base="/console/partners", filters=FILTERS, sorts=SORTS)
+        shown, grid = arrange(rows, grid, keep=lambda r: _keeps(r, grid), key=KEYS[grid.sort])
+        return page(
+            request,
+            "partners.html",
+            grid=grid,
+            rows=shown,
+            any_rows=bool(rows),
+            days=console.standings.horizon(view),
+            choices=_choices(rows),
+        )
+
+    @router.get("/console/partners/{partner_id}")
+    def one(request: Request, partner_id: str) -> Response:
+        console, identity = console_of(use_cases), identity_of(request)
+        view = console.view()
+        if not view.sees(partner_id, manager_id=manager_limit(identity)):
+            raise NotFoundError("There is no such partner.")
+        state, quiet = console.standings.state(view, partner_id)
+        scores, fault = {}, ""
+        if view.partners is not None and CHURN in view.models:
+            if can_score(view.models[CHURN], view.partners):
+                answer = use_cases().scoring.churn_of_partner(
+                    partner_id, Wish(max_reasons=6), identity=identity
+                )
+                scores = answer["churn_probability"]
+            else:
+                fault = "The model in service works on ready-made columns; partners cannot be looked up."
+        else:
+            fault = "No churn model is in service yet."
+        return page(
+            request,
+            "partner.html",
+            partner=console.directory.company(partner_id),
+            manager=view.partners.managers.get(partner_id, "") if view.partners else "",
+            scores=scores,
+            fault=fault,
+            state=state,
+            quiet_days=quiet,
+            shown=_reference(console, view, scores),
+            now=console.clock(),
+            facts=_facts(view, partner_id),
+            **_health(console, view, partner_id),
+        )
+
+
+def _keeps(row: Standing, grid: Grid) -> bool:
+    wanted = grid.filters
+    text = wanted["q"].casefold()
+    company = row.company
+    if wanted["state"] != "all" and row.state != (wanted["state"] or "active"):
+        return False
+    return (
+        (not text or text in company.name.casefold() or text in row.partner_id.casefold()
+         or text in company.fact("domain").casefold())
+        and wanted["level"] in ("", words.risk(row.churn))
+        and wanted["evidence"] in ("", row.evidence)
+        and wanted["country"] in ("", company.fact("country"))
+        and wanted["tier"] in ("", company.fact("tier"))
+        and wanted["manager"] in ("", row.manager_id)
+    )  # fmt: skip
+
+
+def _choices(rows: Sequence[Standing]) -> dict[str, list[str]]:
+    """What the filters offer: what occurs among the visible partners."""
+    found = {name: {r.company.fact(name) for r in rows} - {""} for name in ("country", "tier")}
+    found["manager"] = {r.manager_id for r in rows} - {""}
+    return {name: sorted(values) for name, values in found.items()}
+
+
+def _reference(console: Console, view: View, scores: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The score whose reasons are shown: that of the horizon which lists show."""
+    days = console.standings.horizon(view)
+    return scores.get(str(days)) if days is not None else None
+
+
+def _health(console: Console, view: View, partner_id: str) -> dict[str, Any]:
+    found = console.standings.health(view, partner_id)
+    return {"health": found, "health_bars": diverging(found.components) if found else {}}
+
+
+def _facts(view: View, partner_id: str) -> list[dict[str, Any]]:
+    """Every input of the model for this partner: value, what is usual, where it comes from, and its age."""
+    partners, served = view.partners, view.models.get(CHURN)
+    if partners is None or served is None:
+        return []
+    from features.catalog import definitions
+
+    meanings, bundle = definitions(), served.bundle
+    place, stale = partners.places[partner_id], partners.matrix.stale_features
+    columns = partners.columns
+    row = {f.name: columns[f.name][place] if f.name in columns else None for f in bundle.spec.features}
+    group = bundle.peers.group(row)
+    found = []
+    for feature in bundle.spec.features:
+        value, known = row[feature.name], meanings.get(feature.name)
+        category = feature.kind == "category"
+        found.append(
+            {
+                "label": feature.shown_label,
+                "name": feature.name,
+                "meaning": known.meaning if known else "",
+                "unit": known.unit if known and known.unit not in ("category", "count") else "",
+                "group": feature.group,
+                "value": value,
+                "peer": None if category else bundle.peers.value(group, feature.name, value),
+                "stale": feature.name in stale,
+                "as_of": partners.as_of[partner_id],
+            }
+        )
+    return found
