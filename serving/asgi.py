@@ -89,7 +89,9 @@ class Answer:
     async def _start(self, message: Message) -> None:
         headers = {bytes(k).lower(): bytes(v) for k, v in message.get("headers", ())}
         kind = headers.get(b"content-type", b"")
-        ours = kind.startswith(CONTENT_TYPE.encode()) or (self._as_page is not None and kind.startswith(_HTML))
+        ours = kind.startswith(CONTENT_TYPE.encode()) or (
+            self._as_page is not None and kind.startswith(_HTML)
+        )
         if message["status"] >= 400 and not ours:
             self._foreign = message
         else:

@@ -15,7 +15,6 @@ from serving.encoded import ResidentRows
 from serving.scoring import CHURN
 from serving.view import Partners, Served, View
 
-
 SINCE: Mapping[str, str] = {
     "deals.registered": "days_since_last_registration",
     "deals.won": "days_since_last_won",

@@ -40,6 +40,12 @@ FOREIGN = (
 )  # fmt: skip
 
 
+SILENT = (
+    "/v1/decisions/{decision_id}", "/v1/partners/{partner_id}/churn", "/console/decisions/{decision_id}",
+    "/console/partners/{partner_id}", "/console/static/{name}",
+)  # fmt: skip
+
+
 def filled(path: str) -> str:
     return re.sub(r"\{\w+\}", "churn", path)
 
@@ -82,7 +88,7 @@ def answering(
 
     A decision and a partner that are not there are 404 themselves, so they say nothing.
     """
-    silent = {("GET", "/v1/decisions/{decision_id}"), ("GET", "/v1/partners/{partner_id}/churn")}
+    silent = {("GET", path) for path in SILENT}
     methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
     found = set()
     for path in sorted({p for _, p, _ in committed_routes()} | set(foreign)):
@@ -128,12 +134,21 @@ def test_every_listening_socket_is_on_loopback_and_http_is_on_one_port(served: S
 
 
 def loads_from_outside(page: str) -> bool:
-    return "<script" in page or bool(re.findall(r"(?:src|href)\s*=", page))
+    """Whether a page holds a script of its own, or an address with a scheme or another host."""
+    foreign = re.search(r"""(?:src|href|action|hx-[a-z]+)\s*=\s*["']?(?:[a-z]+:|//)""", page)
+    inline = re.search(r"<script(?![^>]*\ssrc=)", page)
+    return bool(foreign or inline)
 
 
 def test_no_page_loads_anything_from_outside(served: Served) -> None:
     for path in ("/docs", "/openapi.json"):
-        assert not loads_from_outside(served.call("GET", path, role=None).text)
+        page = served.call("GET", path, role=None).text
+        assert "<script" not in page
+        assert not re.findall(r"(?:src|href)\s*=", page)
+    for path in (r.path for r in ROUTES if r.page and r.method == "GET" and "{" not in r.path):
+        page = served.call("GET", path).text
+        assert page.startswith("<!doctype html>"), path
+        assert not loads_from_outside(page), path
 
 
 def fault_of_refusal(answer: httpx.Response) -> str:

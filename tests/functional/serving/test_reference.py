@@ -67,4 +67,4 @@ def test_the_roles_of_every_route_are_on_the_page() -> None:
         )
         for route in re.findall(r"`([A-Z]+ [^`]+)`", row[1]):
             listed[route] = roles
-    assert listed == {f"{r.method} {r.path}": r.roles for r in ROUTES}
+    assert listed == {f"{r.method} {r.path}": r.roles for r in ROUTES if not r.page}

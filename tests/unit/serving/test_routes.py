@@ -17,7 +17,22 @@ def test_every_row_names_known_roles() -> None:
 
 
 def test_only_health_and_documents_answer_without_a_key() -> None:
-    assert [r.path for r in ROUTES if r.roles is None] == ["/livez", "/readyz", "/openapi.json", "/docs"]
+    assert [r.path for r in ROUTES if r.roles is None and not r.page] == [
+        "/livez", "/readyz", "/openapi.json", "/docs",
+    ]  # fmt: skip
+
+
+def test_of_the_console_only_the_sign_in_and_its_files_answer_without_a_session() -> None:
+    open_pages = {(r.method, r.path) for r in ROUTES if r.page and r.roles is None}
+    assert open_pages == {
+        ("GET", "/console/sign-in"), ("POST", "/console/sign-in"), ("GET", "/console/static/{name}"),
+    }  # fmt: skip
+
+
+def test_without_a_console_no_page_answers() -> None:
+    table = RouteTable(console=False)
+    assert table.match("GET", "/console").route is None
+    assert table.match("GET", "/livez").route is not None
 
 
 @pytest.mark.parametrize(

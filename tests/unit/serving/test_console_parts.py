@@ -1,0 +1,114 @@
+"""The pure parts of the console: bars that add up, tables that keep their place, words that do not lie."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.console import words
+from serving.console.charts import diverging, ladder, line, reliability
+from serving.console.grid import arrange, read_grid
+from serving.console.waterfall import probability, waterfall
+
+SCALES = st.sampled_from(["log_odds", "log_cumulative_hazard"])
+
+
+def score(baseline: float, contributions: list[float], rest: float, scale: str) -> dict[str, Any]:
+    reasons = [{"factor": f"f{i}", "sentence": "s", "contribution": c} for i, c in enumerate(contributions)]
+    return {"baseline": baseline, "reasons": reasons, "other_factors": rest, "scale": scale}
+
+
+@given(
+    st.floats(-4, 1), st.lists(st.floats(-2, 2), max_size=12), st.floats(-1, 1), SCALES
+)  # fmt: skip
+def test_the_bars_of_a_waterfall_lead_from_the_typical_case_to_the_score(
+    baseline: float, contributions: list[float], rest: float, scale: str
+) -> None:
+    chart = waterfall(score(baseline, contributions, rest, scale))
+    first, last = chart.steps[0], chart.steps[-1]
+    assert first.after == pytest.approx(probability(baseline, scale))
+    assert last.after == pytest.approx(probability(baseline + sum(contributions) + rest, scale), abs=1e-9)
+    between = chart.steps[1:-1]
+    assert all(a.after == pytest.approx(b.before, abs=1e-9) for a, b in pairwise(between))
+    assert all(s.left >= 0 and s.left + s.width <= 101 for s in chart.steps)
+    sizes = [abs(s.contribution) for s in between if s.label != "everything else"]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(-50, 50))), st.booleans(), st.integers(1, 9))
+def test_a_table_loses_and_doubles_no_row_whatever_its_order(
+    values: list[int | None], descending: bool, size: int
+) -> None:
+    rows = list(enumerate(values))
+    query = {"sort": "value", "order": "desc" if descending else "asc"}
+    seen: list[tuple[int, int | None]] = []
+    page, pages = 1, 1
+    while page <= pages:
+        grid = read_grid(
+            {**query, "page": str(page)}, base="/x", filters=(), sorts={"value": False}, size=size
+        )
+        shown, grid = arrange(rows, grid, keep=lambda r: r[1] != 7, key=lambda r: r[1])
+        seen += shown
+        page, pages = page + 1, grid.pages
+    assert sorted(seen, key=str) == sorted((r for r in rows if r[1] != 7), key=str)
+    known = [v for _, v in seen if v is not None]
+    assert known == sorted(known, reverse=descending)
+    assert [v for _, v in seen][: len(known)] == known
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "", "99999999999", "1e3", "٣"])
+def test_a_page_number_that_is_none_is_the_first(page: str) -> None:
+    assert read_grid({"page": page}, base="/x", filters=(), sorts={"a": False}).page == 1
+
+
+def test_a_link_to_another_page_keeps_filters_and_order() -> None:
+    grid = read_grid(
+        {"q": "a&b", "sort": "x", "order": "desc"}, base="/x", filters=("q",), sorts={"x": False}
+    ).counted(500)
+    assert grid.at(2) == "/x?q=a%26b&sort=x&order=desc&page=2"
+    assert grid.sorted_by("x") == "/x?q=a%26b&sort=x&order=asc"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.456, "46%"), (0.0001, "<1%"), (0.9999, ">99%"), (0.0, "0%"), (1.0, "100%"), (None, "–"),
+     (math.nan, "–"), (True, "–")],
+)  # fmt: skip
+def test_a_share_near_the_end_is_never_shown_as_the_end(value: Any, shown: str) -> None:
+    assert words.pct(value) == shown
+
+
+def test_times_are_told_in_words() -> None:
+    now = datetime(2026, 11, 20, 12, 0)
+    assert words.age("2026-11-20T09:00:00Z", now=now) == "3 h ago"
+    assert words.age("2026-11-17", now=now) == "3 days ago"
+    assert words.age(None, now=now) == "–"
+    assert words.moment("2026-11-20T00:00:00Z") == "20 Nov 2026"
+    assert words.moment("2026-11-20T09:30:00.000001Z") == "20 Nov 2026, 09:30 UTC"
+    assert words.moment("not a time") == "–"
+
+
+def test_signs_are_shown_and_nothing_is_minus_zero() -> None:
+    assert [words.signed(v) for v in (1.24, -3.0, 0.01, -0.01)] == ["+1.2", "−3.0", "0.0", "0.0"]
+
+
+def test_charts_stay_within_their_frames() -> None:
+    rung = {"name": "model", "metrics": {"auc": {"value": 0.7, "low": 0.6, "high": None}}}
+    other = {"name": "ceiling", "metrics": {}}
+    found = ladder([rung, other], "auc")
+    assert set(found) == {"model"}
+    assert all(0 <= v <= 100 for v in (found["model"].at, found["model"].low, found["model"].high))
+    assert ladder([other], "auc") == {}
+    bins = [{"predicted": 0.1, "observed": 0.2, "low": 0.0, "high": 0.4, "n": 10}]
+    assert all(0 <= d.y <= 320 for d in reliability(bins).dots)
+    bars = diverging({"a": -10.0, "b": 5.0, "c": 0.0})
+    assert bars["a"][0] == pytest.approx(2.0)
+    assert bars["b"][0] == pytest.approx(50.0)
+    assert line([1, None, 3]).count(",") == 2
+    assert line([None, 2]) == ""
