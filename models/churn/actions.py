@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -117,10 +117,3 @@ def _number(value: Any) -> float:
 
 def _missing(value: Any) -> bool:
     return value is None or value != value
-
-
-def frame_of(rows: Sequence[Mapping[str, Any]], *, names: Sequence[str]) -> Any:
-    """Rows as a frame with the columns given."""
-    import pandas as pd
-
-    return pd.DataFrame({n: [r.get(n) for r in rows] for n in names})

@@ -6,7 +6,7 @@ import asyncio
 import io
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from models.bundle import Bundle, save_bundle
 from models.calibration import Affine
 from models.churn import SPEC
 from models.encoding import Encoder
+from models.health import fit_scale
 from models.ledger import Ledger, Version
 from models.peers import fit_peers
 from models.registry import Registry, RegistrySettings
@@ -94,7 +95,7 @@ def small_bundle(seed: int = 1) -> Bundle:
                "num_threads": 1, "seed": 3, "deterministic": True}  # fmt: skip
     filled = encoder.filled(matrix)
     booster = lightgbm.train(options, lightgbm.Dataset(filled, gone.astype(float)), num_boost_round=40)
-    return Bundle(
+    made = Bundle(
         model="churn",
         kind="boosted",
         spec=spec,
@@ -107,6 +108,7 @@ def small_bundle(seed: int = 1) -> Bundle:
         trained={"n": len(frame), "positives": 200, "seed": 3},
         examples=example_rows(encoder, frame),
     )
+    return replace(made, trained={**made.trained, "health": fit_scale(made, frame)})
 
 
 def write_seed(seed: Path, *, version: str = "7", bundle: Bundle | None = None) -> Bundle:
