@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 import typer
 
 from data.errors import NotEnoughEvidenceError, PromotionRefusedError
-from partnerintel import console, datasets, learning, preparing, promoting
+from partnerintel import console, datasets, learning, preparing, promoting, refreshing
 from partnerintel.progress import progress
 from partnerintel.settings import Project
 
@@ -31,6 +31,14 @@ def run(project: Project, *, as_of: date, now: datetime) -> None:
         _say("features", f"{built.built_count} snapshots built, {built.kept} kept")
     for model in datasets.trainable(project):
         _say(model, _model(project, model, now=now))
+    _say("alerts", _alerts(project, now=now))
+
+
+def _alerts(project: Project, *, now: datetime) -> str:
+    done = refreshing.refresh_alerts(project, now=now)
+    if done is None:
+        return "no churn model in service, nothing refreshed"
+    return f"{done.opened} opened, {done.closed} closed, {done.waiting} in the queues as of {done.as_of}"
 
 
 def _say(step: str, outcome: str) -> None:

@@ -22,6 +22,8 @@ from serving.console.rooms import Console
 from serving.docpage import PAGE_HEADERS, page
 from serving.fit import http as fit_http
 from serving.fit.capability import Fit
+from serving.health import http as health_http
+from serving.health.opening import HealthCases
 from serving.openapi import document
 from serving.problems import CONTENT_TYPE, DATABASE_DOWN, Problem, ProblemError, from_validation, problem_of
 from serving.replay import Replay
@@ -42,6 +44,7 @@ class UseCases:
         metrics: The metrics page.
         fit: Prospects and lists of them.
         console: The console's own parts; None without a console.
+        partner_health: Health, alerts, events and webhooks.
     """
 
     scoring: Scoring
@@ -50,6 +53,7 @@ class UseCases:
     health: Callable[[], tuple[bool, dict[str, Any]]]
     metrics: Callable[[], bytes]
     fit: Fit
+    partner_health: HealthCases
     console: Console | None = None
 
 
@@ -65,6 +69,7 @@ def create_app(use_cases: Callable[[], UseCases]) -> FastAPI:
     _operations(app, use_cases)
     fit_http.mount(app, lambda: use_cases().fit)
     mount_console(app, use_cases)
+    health_http.mount(app, lambda: use_cases().partner_health)
     _failures(app)
     return app
 

@@ -19,6 +19,7 @@ RECRUITERS: frozenset[str] = frozenset({"recruiter", "prm", "admin"})
 ADMINS: frozenset[str] = frozenset({"admin"})
 # /metrics is read by machines; an admin's key need not be handed to the scraper.
 OPERATORS: frozenset[str] = frozenset({"prm", "admin"})
+KEEPERS: frozenset[str] = frozenset({"channel_manager", "admin"})
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,17 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/docs", optional=True),
     Route("POST", "/v1/churn/score", PARTNER_READERS, body=True),
     Route("GET", "/v1/partners/{partner_id}/churn", PARTNER_READERS),
+    Route("GET", "/v1/partners/{partner_id}/health", PARTNER_READERS),
+    Route("POST", "/v1/partners/{partner_id}/override", KEEPERS, body=True),
+    Route("POST", "/v1/partners/{partner_id}/override/withdraw", KEEPERS, body=True),
+    Route("GET", "/v1/alerts", PARTNER_READERS),
+    Route("GET", "/v1/alerts/as-of", PARTNER_READERS),
+    Route("GET", "/v1/alerts/digest", PARTNER_READERS),
+    Route("GET", "/v1/alerts/{alert_id}", PARTNER_READERS),
+    Route("POST", "/v1/alerts/{alert_id}/acknowledge", KEEPERS, body=True),
+    Route("POST", "/v1/alerts/{alert_id}/assign", KEEPERS, body=True),
+    Route("POST", "/v1/alerts/{alert_id}/snooze", KEEPERS, body=True),
+    Route("POST", "/v1/alerts/{alert_id}/close", KEEPERS, body=True),
     Route("GET", "/v1/models", EVERYONE),
     Route("GET", "/v1/models/{name}", EVERYONE),
     Route("POST", "/v1/models/{name}/score", EVERYONE, body=True),

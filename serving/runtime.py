@@ -17,6 +17,7 @@ from serving.console.rooms import Console, open_console
 from serving.decisions import DecisionLog
 from serving.fit.capability import open_fit
 from serving.guard import Gatekeeping
+from serving.health.opening import open_health
 from serving.jobs import Jobs
 from serving.limiter import DenialLimiter
 from serving.live import LiveFeatures, LiveRegistry
@@ -46,12 +47,14 @@ class Runtime:
     Attributes:
         shared: What every capability is made from.
         resident: Models and features in memory.
+        champions: Where versions of models come from.
         keep: What the guard needs.
         use_cases: What the application calls.
     """
 
     shared: Shared
     resident: Resident
+    champions: Champions
     keep: Gatekeeping
     use_cases: UseCases
 
@@ -107,7 +110,7 @@ def open_runtime(
     keyring = Keyring(database, clock=edges.clock, ticks=edges.ticks)
     console = open_console(shared, verify=keyring.verify) if settings.console else None
     keep = _gatekeeping(shared, keyring, console)
-    return Runtime(shared, resident, keep, _use_cases(shared, resident, champions, console))
+    return Runtime(shared, resident, champions, keep, _use_cases(shared, resident, champions, console))
 
 
 def _use_cases(shared: Shared, resident: Resident, champions: Champions, console: Console | None) -> UseCases:
@@ -134,6 +137,7 @@ def _use_cases(shared: Shared, resident: Resident, champions: Champions, console
         metrics=metrics.page,
         fit=fit,
         console=console,
+        partner_health=open_health(shared),
     )
 
 

@@ -51,7 +51,7 @@ class Night:
         random: Source of random bytes.
         old_model: Gives a version by (version, identity); None when it cannot be had.
         overrides: Overrides of kind `churn` that hold, by partner.
-        ended: Partners whose agreement has ended.
+        ended: Partner → day its agreement ended; one that was active since is back.
         silent_feeds: Sources that have gone silent.
         rework: Makes features of the past again.
         past: (day, features with partner_id) of snapshots before; used while there is no history.
@@ -63,7 +63,7 @@ class Night:
     random: Callable[[int], bytes]
     old_model: Callable[[str, str], Any] = no_model
     overrides: Mapping[str, Override] = field(default_factory=dict)
-    ended: frozenset[str] = frozenset()
+    ended: Mapping[str, date] = field(default_factory=dict)
     silent_feeds: tuple[str, ...] = ()
     rework: Rework = NO_REWORK
     past: Callable[[], Sequence[tuple[date, Any]]] = tuple

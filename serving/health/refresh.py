@@ -50,7 +50,7 @@ def refresh(database: Database, night: Night, rules: Rules) -> Refreshed:
         on = max(partners.as_of.values()).date()
         book, was = _book(connection, before, on, rules)
         turned = turn(
-            book, _watched(scored, changed, night, rules), on=on,
+            book, _watched(scored, changed, night, rules, on), on=on,
             doors=Doors.of(rules.settings, link=served.bundle.link), settings=rules.settings,
             playbook=rules.playbook, silent_feeds=night.silent_feeds,
             new_id=lambda _: new_id("alr", at=night.now, random=night.random),
@@ -98,7 +98,7 @@ def _book(
     return Book(before.tracks if before else {}, alerts), {s.alert.alert_id: s for s in found}
 
 
-def _watched(scored: Scored, changed: Changed, night: Night, rules: Rules) -> Iterable[Watched]:
+def _watched(scored: Scored, changed: Changed, night: Night, rules: Rules, on: date) -> Iterable[Watched]:
     managers = night.view.partners.managers if night.view.partners else {}
     drivers = scored.drivers()
     previous = changed.previous_eta
@@ -116,9 +116,14 @@ def _watched(scored: Scored, changed: Changed, night: Night, rules: Rules) -> It
             margin_cents=int(scored.margin_cents[i]),
             driver=drivers[i],
             active=silent <= rules.settings.active_within_days,
-            departed=partner in night.ended or silent > rules.silence_days,
+            departed=_left(night.ended.get(partner), on, silent) or silent > rules.silence_days,
             forced=_forced(night.overrides.get(partner)),
         )
+
+
+def _left(ended: date | None, on: date, silent: float) -> bool:
+    """Whether the agreement ended and nothing of value happened since."""
+    return ended is not None and not silent < (on - ended).days
 
 
 def _forced(override: Override | None) -> Any:
