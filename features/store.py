@@ -37,8 +37,9 @@ class FeatureStore:
     @cached_property
     def feast(self) -> Any:
         """The Feast store; made on first use, since importing Feast takes seconds."""
-        import feast
+        from features.feast_import import import_feast
 
+        feast = import_feast()
         self.feast_root.mkdir(parents=True, exist_ok=True)
         return feast.FeatureStore(config=self._feast_config())
 

@@ -23,7 +23,7 @@ FRESH = timedelta(days=2)
 """A world that ended this long ago is still shown; after it, its features would count as stale."""
 SECTIONS = {
     # Few trials, so that the demo soon serves; the product's own default is higher.
-    "training": {"trials": 8},
+    "training": {"trials": 5},
     "evaluation": {"simulated": True},
 }
 

@@ -64,9 +64,24 @@ def choose(
 
 
 def out_of_fold(
-    evidence: Evidence, spec: ModelSpec, *, scorecard: Scorecard | None, params: Params, seed: int
+    evidence: Evidence,
+    spec: ModelSpec,
+    *,
+    scorecard: Scorecard | None,
+    params: Params,
+    seed: int,
+    weights: Weights | None = None,
 ) -> Unseen:
-    """Fit on all grouped folds but one and predict that one, in turn; then weigh the parts."""
+    """Fit on all grouped folds but one and predict that one, in turn; then weigh the parts.
+
+    Args:
+        evidence: Observations.
+        spec: The model.
+        scorecard: Prior, or None.
+        params: Settings.
+        seed: Of folds and trees.
+        weights: Weights that are settled, so that parts of weight 0 are not fitted; None: they are earned.
+    """
     picked = _sample(evidence.design, seed)
     design = evidence.design if picked.size == len(evidence.design.matrix) else evidence.design.take(picked)
     groups = np.unique(design.group).size
@@ -79,10 +94,11 @@ def out_of_fold(
         )
         if learn.rarer < 1:
             continue
-        fitted = fit_parts(learn, spec, scorecard=scorecard, params=params, seed=seed)
+        fitted = fit_parts(learn, spec, scorecard=scorecard, params=params, seed=seed, weights=weights)
         prior[outside] = fitted.prior_eta(design.matrix[outside])
         parts[outside] = fitted.learnt(design.matrix[outside])
-    weights = weigh(design, prior, parts, rarer=evidence.rarer, news=evidence.weight)
+    if weights is None:
+        weights = weigh(design, prior, parts, rarer=evidence.rarer, news=evidence.weight)
     loss = evidence.weight * _loss(design, prior + parts @ np.asarray(weights))
     return Unseen(evidence.rows[picked], prior, parts, weights, loss)
 

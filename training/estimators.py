@@ -73,9 +73,9 @@ def fit(
     learn = gather(dataset, split.train, known_by=split.train_known_by)
     quick = replace(params, rounds=0) if scorecard_only else params
     if scorecard_only:
-        unseen, weights = (
-            out_of_fold(learn, dataset.spec, scorecard=scorecard, params=quick, seed=seed),
-            Weights(),
+        weights = Weights()
+        unseen = out_of_fold(
+            learn, dataset.spec, scorecard=scorecard, params=quick, seed=seed, weights=weights
         )
     else:
         unseen, scorecard = choose(learn, dataset.spec, scorecard=scorecard, params=params, seed=seed)

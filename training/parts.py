@@ -103,7 +103,8 @@ def fit_parts(
     """
     weights = weights or Weights(1.0, 1.0)
     design, boost = evidence.design, params.boost(evidence.weight)
-    quiet = Choices(params.linear_penalty / evidence.weight, 0, 1.0, 0.0)
+    wanted = 1.0 if weights.linear > 0 else 0.0
+    quiet = Choices(params.linear_penalty / evidence.weight, 0, wanted, 0.0)
     base = fit_terms(
         design, evidence.encoder, spec, scorecard=scorecard, params=boost, seed=seed, choices=quiet
     ).terms
@@ -112,7 +113,7 @@ def fit_parts(
         known = base.prior.eta(design.matrix) if base.prior else np.zeros(len(design.matrix))
         offset = design.log_exposure + known[design.row] + constants(design, known)[design.interval]
         booster = fit_trees(design, evidence.encoder, boost, offset=offset, seed=seed)
-    return Parts(evidence, base.prior, base.linear if weights.linear > 0 else None, booster)
+    return Parts(evidence, base.prior, base.linear, booster)
 
 
 def constants(design: Design, eta: Floats) -> Floats:

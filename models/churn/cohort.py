@@ -20,12 +20,25 @@ def known(rows: Any, *, by: Any) -> Any:
     Versions are told apart by an optional column `record_key`; without it every row stands for itself. A last
     version without `event_at` says that the activity did not happen after all.
     """
-    seen = rows[rows["known_at"] <= pd.Timestamp(by)]
-    if "record_key" not in seen.columns:
-        return seen.dropna(subset=["event_at"])
-    # The last version wins; equal times are settled by the content, so that row order does not matter.
-    ordered = seen.sort_values(["record_key", "known_at", "event_at"], kind="stable")
-    return ordered.drop_duplicates("record_key", keep="last").dropna(subset=["event_at"])
+    return _newest(in_order(rows), by=by)
+
+
+def in_order(rows: Any) -> Any:
+    """Versions of a record one after the other: sorted once, they can be asked about many dates.
+
+    The last version wins; equal times are settled by the content, so that row order does not matter.
+    """
+    if "record_key" not in rows.columns:
+        return rows
+    return rows.sort_values(["record_key", "known_at", "event_at"], kind="stable")
+
+
+def _newest(ordered: Any, *, by: Any) -> Any:
+    """The same of rows that stand in order."""
+    seen = ordered[ordered["known_at"] <= pd.Timestamp(by)]
+    if "record_key" in seen.columns:
+        seen = seen.drop_duplicates("record_key", keep="last")
+    return seen.dropna(subset=["event_at"])
 
 
 def build_cohort(activity: Any, terminations: Any, *, as_ofs: Sequence[date], settings: ChurnSettings) -> Any:
@@ -42,6 +55,7 @@ def build_cohort(activity: Any, terminations: Any, *, as_ofs: Sequence[date], se
     Returns:
         DataFrame[partner_id: str, as_of: datetime64[us]], sorted.
     """
+    activity, terminations = in_order(activity), in_order(terminations)
     parts = [_cohort_at(activity, terminations, pd.Timestamp(a), settings) for a in sorted(set(as_ofs))]
     return pd.concat(parts, ignore_index=True) if parts else _frame(np.array([], dtype=object), pd.NaT)
 
@@ -56,7 +70,7 @@ def _cohort_at(activity: Any, terminations: Any, as_of: Any, settings: ChurnSett
 
 
 def _last_before(rows: Any, as_of: Any) -> Any:
-    seen = known(rows, by=as_of)
+    seen = _newest(rows, by=as_of)
     return seen[seen["event_at"] < as_of].groupby("partner_id")["event_at"].max()
 
 

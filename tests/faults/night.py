@@ -1,0 +1,21 @@
+"""Run as a script by case F9: one night of a workspace, at a given date."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from partnerintel import environment, nightly
+from partnerintel.settings import open_project
+
+
+def main() -> None:
+    environment.prepare()
+    environment.hush()
+    root, now = Path(sys.argv[1]), datetime.fromisoformat(sys.argv[2])
+    nightly.run(open_project(root), as_of=now.date(), now=now)
+
+
+if __name__ == "__main__":
+    main()
