@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from models.calibration import LINKS, Affine
+from models.doubt import Doubt
 from models.encoding import Encoder
 from models.experience import Experience
 from models.peers import Peers
@@ -38,7 +39,11 @@ def bundle_json(bundle: Bundle) -> dict[str, Any]:
         "terms": _terms_json(bundle.terms),
         "calibrator": {"a": bundle.calibrator.a, "b": bundle.calibrator.b},
         "horizons": {str(h): float(c) for h, c in bundle.horizons.items()},
-        "spread": {"constant": bundle.spread.constant, "missing": bundle.spread.missing},
+        "spread": {
+            "constant": bundle.spread.constant,
+            "missing": bundle.spread.missing,
+            "doubt": bundle.spread.doubt.to_json(),
+        },
         "peers": {"by": bundle.peers.by, "medians": bundle.peers.medians, "shares": bundle.peers.shares},
         "trained": dict(bundle.trained),
         **({"experience": bundle.experience.to_json()} if bundle.experience else {}),
@@ -64,7 +69,7 @@ def from_files(files: Mapping[str, bytes]) -> Bundle:
         calibrator=_affine(value["calibrator"]),
         horizons={int(h): float(c) for h, c in sorted(value["horizons"].items(), key=lambda i: int(i[0]))},
         link=value["link"],
-        spread=Spread(**value["spread"], booster=_booster(files.get("spread.txt"))),
+        spread=_spread(value["spread"], _booster(files.get("spread.txt"))),
         peers=Peers(**value["peers"]),
         trained=value["trained"],
         labelled=bool(value["labelled"]),
@@ -73,6 +78,11 @@ def from_files(files: Mapping[str, bytes]) -> Bundle:
         if "experience" in value
         else None,
     )
+
+
+def _spread(value: Mapping[str, Any], booster: Any) -> Spread:
+    # Bundles of before the calibrator's doubt was kept have none, and score as they did.
+    return Spread(value["constant"], value["missing"], booster, Doubt(**value.get("doubt", {})))
 
 
 def _terms_json(terms: Terms) -> dict[str, Any]:

@@ -160,7 +160,7 @@ class Bundle:
         link = LINKS[self.link]
         plain = self.terms.eta(matrix)
         missing = self.encoder.missing(matrix)
-        sd = self.calibrator.b * self.spread.sd(plain, missing, self._groups)
+        sd = self.spread.calibrated_sd(plain, missing, self._groups, slope=self.calibrator.b)
         eta = {h: self.calibrator(plain + self.horizons[h]) for h in chosen}
         if self.experience is not None:
             moved = {h: self._shift(matrix, e) for h, e in eta.items()}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from models.doubt import CERTAIN, Doubt
 from models.encoding import Encoder
 
 Z80 = 1.2815515655446004
@@ -28,11 +29,24 @@ class Spread:
         constant: Standard deviation with everything known.
         missing: Added variance when everything is missing, as its square root.
         booster: lightgbm.Booster of the variance on `inputs`; None: the two numbers above.
+        doubt: Of the calibrator, which moves all scores together.
     """
 
     constant: float
     missing: float = 0.0
     booster: Any = None
+    doubt: Doubt = CERTAIN
+
+    def calibrated_sd(self, eta: Any, missing: Any, groups: Any, *, slope: float) -> Any:
+        """Standard deviation of the calibrated eta, (n,): of g(x), stretched by the slope, and of the map.
+
+        Args:
+            eta: eta before calibration, (n,).
+            missing: Whether each feature is missing, bool (n, features).
+            groups: Component group of each feature, as an index, (features,).
+            slope: Of the calibrator.
+        """
+        return np.sqrt((slope * self.sd(eta, missing, groups)) ** 2 + self.doubt.variance(eta))
 
     def sd(self, eta: Any, missing: Any, groups: Any) -> Any:
         """Standard deviation of each row, (n,).

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.assembly import build_bundle, constants_of, unlabelled_bundle
 from models.bundle import Bundle
 from models.calibration import Affine, fit_cloglog, fit_platt, fit_tweedie
+from models.doubt import Doubt, doubt_of
 from models.experience import fit_experience
 from models.fitting import Choices, Fitted
 from models.glm import Likelihood, fit_glm
@@ -19,7 +20,7 @@ from models.hazards import horizon_constants
 from models.scorecard import Scorecard
 from models.spread import Spread
 from training.crossfit import Unseen, choose, out_of_fold
-from training.dataset import Dataset, Rows
+from training.dataset import Dataset, Rows, entity_codes
 from training.evidence import Evidence, Stamp, gather, is_hazard
 from training.onethread import one_thread
 from training.params import Params
@@ -83,9 +84,11 @@ def fit(
     given: dict[str, Any] = {"scorecard": scorecard, "params": quick, "seed": seed}
     evidence, fitted = learn, fit_parts(learn, dataset.spec, weights=weights, **given).weighted(weights)
     if split.cross_fit:
-        calibrator = _calibrate_out_of_fold(dataset, learn, unseen, weights, fitted, split.refit_known_by)
+        calibrator, doubt = _calibrate_out_of_fold(
+            dataset, learn, unseen, weights, fitted, split.refit_known_by
+        )
     else:
-        calibrator = _calibrate(dataset, learn, fitted, split.calibrate, split.refit_known_by)
+        calibrator, doubt = _calibrate(dataset, learn, fitted, split.calibrate, split.refit_known_by)
         evidence = gather(dataset, split.refit, known_by=split.refit_known_by)
         fitted = fit_parts(evidence, dataset.spec, weights=weights, **given).weighted(weights)
     interval = learn_spread(fitted, evidence, dataset.spec, **given) if spread else NO_SPREAD
@@ -96,7 +99,7 @@ def fit(
         # A bundle says a + b·(g(x) + c): divided by b, the constants are left as they are.
         constants={h: c / calibrator.b for h, c in _constants(dataset, fitted, evidence).items()},
         calibrator=calibrator,
-        spread=interval,
+        spread=replace(interval, doubt=doubt),
         timed=is_hazard(dataset),
         trained=_trained(dataset, evidence, params, seed, fitted.choices),
     )
@@ -212,11 +215,11 @@ def _at_horizon(
 
 def _calibrate(
     dataset: Dataset, learn: Evidence, first: Fitted, rows: Rows, known_by: Stamp | None
-) -> Affine:
+) -> tuple[Affine, Doubt]:
     """From rows after the training period."""
     seen = outcomes_of(dataset, rows, known_by=known_by)
     eta = first.terms.eta(learn.encoder.encode(dataset.rows(rows)))
-    return calibrator_of(dataset, eta[seen.row], seen, _constants(dataset, first, learn))
+    return _calibrated(dataset, eta[seen.row], seen, rows, _constants(dataset, first, learn))
 
 
 def _calibrate_out_of_fold(
@@ -226,11 +229,30 @@ def _calibrate_out_of_fold(
     weights: Weights,
     fitted: Fitted,
     known_by: Stamp | None,
-) -> Affine:
+) -> tuple[Affine, Doubt]:
     """From predictions for groups the parts had not seen."""
     seen = outcomes_of(dataset, unseen.rows, known_by=known_by)
     eta = (unseen.eta(weights) + fitted.terms.intercept)[seen.row]
-    return calibrator_of(dataset, eta, seen, _constants(dataset, fitted, learn))
+    return _calibrated(dataset, eta, seen, unseen.rows, _constants(dataset, fitted, learn))
+
+
+def _calibrated(
+    dataset: Dataset, eta: Floats, seen: Outcomes, rows: Rows, constants: Mapping[int, float]
+) -> tuple[Affine, Doubt]:
+    """The map, and how sure it is."""
+    found = calibrator_of(dataset, eta, seen, constants)
+    shift = np.array([constants[int(h)] for h in seen.horizon])
+    plain = not (is_hazard(dataset) or dataset.ordered)
+    link = "log_amount" if dataset.amounts else "log_cumulative_hazard" if is_hazard(dataset) else "log_odds"
+    doubt = doubt_of(
+        eta,
+        seen.y / dataset.unit if dataset.amounts else seen.y,
+        entity_codes(dataset, rows)[seen.row],
+        affine=found,
+        link=link,
+        constant=0.0 if plain else shift,
+    )
+    return found, doubt
 
 
 def calibrator_of(dataset: Dataset, eta: Floats, seen: Outcomes, constants: Mapping[int, float]) -> Affine:
