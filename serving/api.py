@@ -29,6 +29,8 @@ from serving.problems import CONTENT_TYPE, DATABASE_DOWN, Problem, ProblemError,
 from serving.replay import Replay
 from serving.scoring import CHURN, Scoring, Wish
 from serving.shelf import Shelf
+from serving.tiers import http as tiers_http
+from serving.tiers.opening import Tiers
 from serving.web import READ, SCORE, Answer, Caller, no_query, only
 
 
@@ -43,6 +45,7 @@ class UseCases:
         health: Whether the service is ready, and the document that says why not.
         metrics: The metrics page.
         fit: Prospects and lists of them.
+        tiers: Recommendations, the review list, other rules tried.
         console: The console's own parts; None without a console.
         partner_health: Health, alerts, events and webhooks.
     """
@@ -54,6 +57,7 @@ class UseCases:
     metrics: Callable[[], bytes]
     fit: Fit
     partner_health: HealthCases
+    tiers: Tiers
     console: Console | None = None
 
 
@@ -68,6 +72,7 @@ def create_app(use_cases: Callable[[], UseCases]) -> FastAPI:
     _reads(app, use_cases)
     _operations(app, use_cases)
     fit_http.mount(app, lambda: use_cases().fit)
+    tiers_http.mount(app, lambda: use_cases().tiers)
     mount_console(app, use_cases)
     health_http.mount(app, lambda: use_cases().partner_health)
     _failures(app)

@@ -16,6 +16,7 @@ ROLES: tuple[Role, ...] = ("recruiter", "channel_manager", "prm", "admin")
 EVERYONE: frozenset[str] = frozenset(ROLES)
 PARTNER_READERS: frozenset[str] = frozenset({"channel_manager", "prm", "admin"})
 RECRUITERS: frozenset[str] = frozenset({"recruiter", "prm", "admin"})
+DECIDERS: frozenset[str] = frozenset({"channel_manager", "admin"})
 ADMINS: frozenset[str] = frozenset({"admin"})
 # /metrics is read by machines; an admin's key need not be handed to the scraper.
 OPERATORS: frozenset[str] = frozenset({"prm", "admin"})
@@ -101,6 +102,15 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/decisions/{decision_id}", EVERYONE),
     Route("POST", "/v1/fit/score", RECRUITERS, body=True),
     Route("POST", "/fit_score", RECRUITERS, body=True, native=True),
+    Route("POST", "/v1/tiers/recommend", PARTNER_READERS, body=True),
+    Route("GET", "/v1/partners/{partner_id}/tier", PARTNER_READERS),
+    Route("GET", "/v1/tiers/changes", PARTNER_READERS),
+    Route("POST", "/v1/tiers/changes/{change_id}/approve", DECIDERS, body=True),
+    Route("POST", "/v1/tiers/changes/{change_id}/reject", DECIDERS, body=True),
+    Route("POST", "/v1/partners/{partner_id}/tier/override", DECIDERS, body=True),
+    Route("POST", "/v1/partners/{partner_id}/tier/override/withdraw", DECIDERS, body=True),
+    Route("POST", "/v1/tiers/simulate", ADMINS, body=True),
+    Route("POST", "/recommend_tier", PARTNER_READERS, body=True, native=True),
     Route("POST", "/churn_score", PARTNER_READERS, body=True, native=True),
     # BentoML's own client reads it to learn the verbs.
     Route("GET", "/schema.json", EVERYONE, native=True),

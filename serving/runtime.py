@@ -35,6 +35,7 @@ from serving.settings import ServingSettings
 from serving.shared import Edges, Shared, real_edges
 from serving.shelf import Shelf
 from serving.state import Database
+from serving.tiers.opening import open_tiers
 from serving.view import View
 
 SEED = Path(__file__).resolve().parents[1] / "seed"
@@ -129,13 +130,16 @@ def _use_cases(shared: Shared, resident: Resident, champions: Champions, console
         return health(resident.view(), settings=settings, now=edges.clock(), draining=is_draining())
 
     fit, model_of = open_fit(shared), _version_of(resident, champions)
+    tiers = open_tiers(shared, model_of=model_of)
+    makers = {"fit": fit.scoring.again(model_of), "tier": tiers.recommending.replay}
     return UseCases(
         scoring=scoring,
-        replay=Replay(shared.decisions, model_of=model_of, makers={"fit": fit.scoring.again(model_of)}),
+        replay=Replay(shared.decisions, model_of=model_of, makers=makers),
         shelf=Shelf(resident.view, reports=shared.workspace / "reports"),
         health=healthy,
         metrics=metrics.page,
         fit=fit,
+        tiers=tiers,
         console=console,
         partner_health=open_health(shared),
     )

@@ -23,6 +23,8 @@ from serving.guard import Gatekeeping, Guard
 from serving.logs import without_messages
 from serving.routes import ROUTES
 from serving.runtime import Runtime, open_runtime
+from serving.tiers import http as tiers_http
+from serving.tiers import schemas as tiers_schemas
 
 WORKSPACE = "PARTNERINTEL_WORKSPACE"
 BENTOML_ERRORS = "bentoml._internal.server.http_app"
@@ -116,6 +118,19 @@ class PartnerIntel:
         identity = ctx.request.scope[IDENTITY]
         answer: Any = api.native_answer(
             lambda: fit_http.score(SLOT.use_cases().fit, body, identity=identity), scope=ctx.request.scope
+        )
+        ctx.response.status_code = answer.status_code
+        return answer
+
+    @bentoml.api(route="/recommend_tier")
+    def recommend_tier(
+        self, body: tiers_schemas.RecommendRequest, /, ctx: bentoml.Context
+    ) -> tiers_schemas.RecommendAnswer:
+        """Tiers recommended for partners."""
+        identity = ctx.request.scope[IDENTITY]
+        answer: Any = api.native_answer(
+            lambda: tiers_http.recommended(SLOT.use_cases().tiers, body, identity=identity),
+            scope=ctx.request.scope,
         )
         ctx.response.status_code = answer.status_code
         return answer

@@ -143,3 +143,37 @@ CONSOLE_SESSIONS = Table(
     Column("expires_at", String(32), nullable=False),
     Column("ended_at", String(32)),
 )
+
+# Where each partner stands at its last review: what earlier reviews left behind, and what came of this one.
+TIER_STANDINGS = Table(
+    "tier_standings",
+    METADATA,
+    Column("partner_id", String(200), primary_key=True),
+    Column("reviewed_at", String(32), nullable=False),
+    Column("policy_version", Integer, nullable=False),
+    Column("held", String(200), nullable=False),
+    Column("memory", Text, nullable=False),
+    Column("chance", Float),
+    Column("answer", Text, nullable=False),
+)
+
+# Recommended changes, for people to decide.
+TIER_CHANGES = Table(
+    "tier_changes",
+    METADATA,
+    Column("change_id", String(40), primary_key=True),
+    Column("partner_id", String(200), nullable=False),
+    Column("change", String(16), nullable=False),
+    Column("from_tier", String(200), nullable=False),
+    Column("to_tier", String(200), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("opened_at", String(32), nullable=False),
+    Column("reviewed_at", String(32), nullable=False),
+    Column("policy_version", Integer, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("decided_at", String(32)),
+    Column("decided_by", String(250)),
+    Column("reason", Text),
+    Index("tier_changes_by_partner", "partner_id", "state"),
+    Index("tier_changes_by_state", "state", "change_id"),
+)

@@ -1,0 +1,1 @@
+"""Tiers in service: recommendations, the review list, people's decisions and overrides, trying out rules."""
