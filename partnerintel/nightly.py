@@ -21,6 +21,8 @@ def run(project: Project, *, as_of: date, now: datetime) -> None:
     because the champion is old.
     """
     if project.data.tables:
+        if received := refreshing.drain_events(project, now=now):
+            _say("events", f"{received:,} that came in through the API")
         with progress("ingest") as tick:
             report = preparing.ingest_tables(project, now=now, tick=tick)
         console.print_findings(report.findings, err=True)

@@ -58,6 +58,20 @@ def refresh_alerts(project: Project, *, now: datetime) -> Refreshed | None:
         runtime.stop()
 
 
+def drain_events(project: Project, *, now: datetime) -> int:
+    """Put the events that came in through the API into the lake; returns how many."""
+    from serving.health.pump import Pump
+    from serving.state import Database
+
+    database = Database(project.serving.database(project.workspace.root))
+    try:
+        database.migrate()
+        pump = Pump(database, workspace=project.workspace.root, store=lambda: None, clock=lambda: now)
+        return pump.drain()
+    finally:
+        database.close()
+
+
 def _old_model(runtime: Any) -> Any:
     def find(version: str, identity: str) -> Any:
         with suppress(PartnerIntelError, OSError):

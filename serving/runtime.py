@@ -62,9 +62,11 @@ class Runtime:
     def start(self) -> None:
         """Load models and features, then keep them current."""
         self.resident.start()
+        self.use_cases.partner_health.start()
 
     def stop(self) -> None:
         """End the background work and give the connections back."""
+        self.use_cases.partner_health.stop()
         self.resident.stop()
         self.shared.jobs.stop()
         self.shared.database.close()

@@ -29,6 +29,8 @@ class ServingSettings(BaseModel):
         console: Whether the pages under /console answer.
         console_session_hours: A sign-in to the console ends after this long.
         denials_per_minute: Failed logins from one address answered 401; further ones get 429.
+        webhook_hosts: Hosts of your own network that webhooks may call, as `host` or `host:port`.
+        webhooks: Whether this service delivers webhooks.
         drain_seconds: Time between "not ready" and the stop, for load balancers to notice.
     """
 
@@ -50,6 +52,8 @@ class ServingSettings(BaseModel):
     console: bool = True
     console_session_hours: float = Field(default=12.0, gt=0, le=720)
     denials_per_minute: int = Field(default=20, ge=1)
+    webhook_hosts: tuple[str, ...] = ()
+    webhooks: bool = True
     drain_seconds: float = Field(default=2.0, ge=0, le=300)
 
     def database(self, workspace: Path) -> str:

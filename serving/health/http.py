@@ -14,6 +14,7 @@ from starlette.responses import Response
 from data.errors import InputError
 from serving.health import schemas
 from serving.health.digest import STYLE, digest_csv, digest_html
+from serving.health.http_events import mount_events
 from serving.health.opening import HealthCases
 from serving.health.queue import Wanted
 from serving.overrides import Override
@@ -35,6 +36,7 @@ def mount(app: FastAPI, cases: Cases) -> None:
     _health(app, cases)
     _queue(app, cases)
     _steps(app, cases)
+    mount_events(app, cases)
 
 
 def _health(app: FastAPI, cases: Cases) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from data.mapping import parse_settings
@@ -10,9 +11,14 @@ from models.alerts.playbook import Playbook, read_playbook, standard_playbook
 from models.alerts.settings import AlertSettings
 from models.churn.settings import ChurnSettings
 from models.scorecard import CHURN_DEFAULT, Scorecard
+from serving.health.background import Background
+from serving.health.delivering import Dispatcher
+from serving.health.intake import EventIntake
 from serving.health.night import Rules
+from serving.health.pump import Pump
 from serving.health.queue import AlertQueue
 from serving.health.reading import HealthReader
+from serving.health.webhooks import Webhooks
 from serving.shared import Shared
 
 PLAYBOOK = "playbooks.yaml"
@@ -26,10 +32,26 @@ class HealthCases:
     Attributes:
         reader: Health of partners.
         queue: Alerts.
+        intake: Events in, and events told.
+        webhooks: Registrations and deliveries.
+        background: What runs beside requests.
     """
 
     reader: HealthReader
     queue: AlertQueue
+    intake: EventIntake
+    webhooks: Webhooks
+    background: tuple[Background, ...] = ()
+
+    def start(self) -> None:
+        """Begin the work beside requests."""
+        for one in self.background:
+            one.start()
+
+    def stop(self) -> None:
+        """End it."""
+        for one in self.background:
+            one.stop()
 
 
 def rules_of(shared: Shared) -> Rules:
@@ -70,4 +92,40 @@ def open_health(shared: Shared) -> HealthCases:
     queue = AlertQueue(
         shared.database, overrides=shared.overrides, view=shared.view, clock=edges.clock, random=edges.random
     )
-    return HealthCases(reader, queue)
+    intake = EventIntake(
+        shared.database,
+        view=shared.view,
+        quarantine=shared.workspace / "lake" / "quarantine",
+        clock=edges.clock,
+        random=edges.random,
+    )
+    allowed = shared.settings.webhook_hosts
+    webhooks = Webhooks(shared.database, allowed=allowed, clock=edges.clock, random=edges.random)
+    return HealthCases(reader, queue, intake, webhooks, _background(shared, webhooks))
+
+
+def _background(shared: Shared, webhooks: Webhooks) -> tuple[Background, ...]:
+    locks = shared.workspace / "serving"
+    found = [
+        Background(
+            "events", pump_of(shared).work, lock=locks / "events.lock", every_seconds=0.5, log=shared.log
+        )
+    ]
+    if shared.settings.webhooks:
+        dispatcher = Dispatcher(webhooks, allowed=shared.settings.webhook_hosts)
+        lock = locks / "webhooks.lock"
+        found.append(Background("webhooks", dispatcher.work, lock=lock, every_seconds=1.0, log=shared.log))
+    return tuple(found)
+
+
+def pump_of(shared: Shared) -> Pump:
+    """What applies received events."""
+
+    @cache
+    def store() -> Any:
+        from features.settings import FeatureSettings
+        from features.store import FeatureStore
+
+        return FeatureStore(FeatureSettings.from_config(shared.config), shared.workspace)
+
+    return Pump(shared.database, workspace=shared.workspace, store=store, clock=shared.edges.clock)
