@@ -90,6 +90,18 @@ class Records:
             rows = [dict(r) for r in connection.execute(query).mappings()]
         return [{**r, "entity": ", ".join(json.loads(r["entity_id"]).values())} for r in rows]
 
+    def health_lines(self, partner_ids: Sequence[str]) -> dict[str, list[float]]:
+        """Health points of some partners over time, oldest first."""
+        from serving.health.tables import HEALTH_HISTORY
+
+        c = HEALTH_HISTORY.c
+        query = select(c.partner_id, c.points).where(c.partner_id.in_(partner_ids)).order_by(c.as_of)
+        found: dict[str, list[float]] = {}
+        with self._database.read() as connection:
+            for partner_id, points in connection.execute(query):
+                found.setdefault(partner_id, []).append(points)
+        return found
+
     def audit(self, *, offset: int, limit: int, action: str = "") -> list[Mapping[str, Any]]:
         """Rows of the audit log, newest first; all kinds unless one is named."""
         rows = select(AUDIT_LOG).order_by(AUDIT_LOG.c.seq.desc()).offset(offset).limit(limit)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from data.mapping import parse_settings
 from models.churn.settings import ChurnSettings
@@ -34,6 +35,7 @@ class Console:
         settings: Of the service.
         clock: Naive UTC time.
         workspace: Folder of the workspace.
+        config: partnerintel.yaml as read.
     """
 
     sessions: Sessions
@@ -45,6 +47,7 @@ class Console:
     settings: ServingSettings
     clock: Callable[[], datetime]
     workspace: Path
+    config: Mapping[str, Any]
 
 
 def open_console(shared: Shared, *, verify: Callable[[str | None], Identity | None]) -> Console:
@@ -74,4 +77,5 @@ def open_console(shared: Shared, *, verify: Callable[[str | None], Identity | No
         settings=settings,
         clock=edges.clock,
         workspace=shared.workspace,
+        config=shared.config,
     )

@@ -84,6 +84,15 @@ def money(value: Any) -> str:
     return f"${value:,.0f}" if is_number(value) else DASH
 
 
+def money_text(amount: Any, currency: str = "USD") -> str:
+    """An amount of the contract, such as "84000.00", as whole units."""
+    try:
+        value = float(amount)
+    except (TypeError, ValueError):
+        return DASH
+    return money(value) if currency == "USD" else f"{value:,.0f} {currency}"
+
+
 def is_number(value: Any) -> bool:
     """Whether it is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
