@@ -100,7 +100,9 @@ def _past(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
 
     @router.get("/console/alerts/proof")
     def proof(request: Request) -> Response:
-        return page(request, "alerts_proof.html", report=console_of(use_cases).records.report("alerts", "latest"))
+        return page(
+            request, "alerts_proof.html", report=console_of(use_cases).records.report("alerts", "latest")
+        )
 
 
 def _one(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
@@ -140,7 +142,9 @@ def _steps(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
         async def take(request: Request, alert_id: str) -> Response:
             form = await read_form(request)
             await run_in_threadpool(do, alert_id, step, form, identity_of(request))
-            return RedirectResponse(f"/console/alerts/{quote(alert_id, safe='')}?done={step}", status_code=303)
+            return RedirectResponse(
+                f"/console/alerts/{quote(alert_id, safe='')}?done={step}", status_code=303
+            )
 
     for step in DONE:
         added(step)

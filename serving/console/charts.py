@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from serving.console.words import is_number
@@ -91,6 +92,52 @@ def reliability(bins: Sequence[Mapping[str, Any]]) -> Reliability:
     step = next(s for s in (0.02, 0.05, 0.1, 0.2, 0.25, 0.5) if top / s <= 5.5)
     ticks = tuple((across(k * step) - EDGE, f"{k * step:.0%}") for k in range(int(top / step + 1e-9) + 1))
     return Reliability(dots, ticks)
+
+
+@dataclass(frozen=True)
+class History:
+    """Health over time on a field of 100 × 40: lines as points, and where another model took over.
+
+    Attributes:
+        lived: Points as they were shown at the time.
+        rebuilt: Points worked out later for the time before.
+        switches: (x, version that took over).
+        first: Date of the first point.
+        last: Date of the last.
+    """
+
+    lived: str
+    rebuilt: str
+    switches: tuple[tuple[float, str], ...]
+    first: str
+    last: str
+
+
+def history(points: Sequence[Mapping[str, Any]]) -> History | None:
+    """The line of a partner's health; None with fewer than two points.
+
+    Args:
+        points: Oldest first, with `as_of`, `health_score`, `model_version` and `rebuilt`.
+    """
+    if len(points) < 2:
+        return None
+    days = [date.fromisoformat(str(p["as_of"])[:10]).toordinal() for p in points]
+    span = max(days[-1] - days[0], 1)
+    places = [round(100 * (d - days[0]) / span, 2) for d in days]
+    marks = [f"{x},{round(40 - 0.4 * p['health_score'], 2)}" for x, p in zip(places, points, strict=True)]
+    lived = next((i for i, p in enumerate(points) if not p["rebuilt"]), len(points))
+    switches = tuple(
+        (places[i], str(points[i]["model_version"]))
+        for i in range(1, len(points))
+        if points[i]["model_version"] != points[i - 1]["model_version"] and not points[i]["rebuilt"]
+    )
+    return History(
+        " ".join(marks[lived:]),
+        " ".join(marks[: lived + 1]),
+        switches,
+        str(points[0]["as_of"]),
+        str(points[-1]["as_of"]),
+    )
 
 
 def diverging(values: Mapping[str, float]) -> dict[str, tuple[float, float]]:

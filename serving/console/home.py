@@ -14,6 +14,7 @@ from serving.console.pages import console_of, identity_of
 from serving.console.render import page
 from serving.console.rooms import Console
 from serving.console.standings import Standing
+from serving.health.queue import Wanted
 from serving.routes import OPERATORS, PARTNER_READERS
 
 if TYPE_CHECKING:
@@ -40,8 +41,16 @@ def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
             features=_features(console),
             partners=_partners(console, identity),
             ingest=console.records.ingest() if identity.role in OPERATORS else None,
+            open_alerts=_open_alerts(use_cases(), identity),
             days=console.standings.horizon(console.view()),
         )
+
+
+def _open_alerts(cases: UseCases, identity: Identity) -> int | None:
+    """How many alerts are open; None for roles that see none."""
+    if identity.role not in PARTNER_READERS:
+        return None
+    return len(cases.partner_health.queue.page(Wanted("open", limit=500), identity=identity)["alerts"])
 
 
 def _features(console: Console) -> dict[str, Any] | None:

@@ -26,7 +26,10 @@ class Item:
 
 SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
     ("", (Item("Overview", "/console", "home"),)),
-    ("Partners", (Item("Partners", "/console/partners", "people"),)),
+    (
+        "Partners",
+        (Item("Alerts", "/console/alerts", "bell"), Item("Partners", "/console/partners", "people")),
+    ),
     (
         "Trust",
         (
@@ -39,11 +42,19 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
 )
 _ROLES = {route.path: route.roles for route in ROUTES if route.page and route.method == "GET"}
 
+_FORMS = {route.path: route.roles for route in ROUTES if route.page and route.method == "POST"}
+
 
 def may_open(path: str, identity: Identity | None) -> bool:
     """Whether the caller's role may open a page."""
     roles = _ROLES.get(path)
     return identity is not None and path in _ROLES and (roles is None or identity.role in roles)
+
+
+def may_send(path: str, identity: Identity | None) -> bool:
+    """Whether the caller's role may send a form; the path as in the route table."""
+    roles = _FORMS.get(path)
+    return identity is not None and path in _FORMS and (roles is None or identity.role in roles)
 
 
 def menu(identity: Identity | None) -> Sequence[tuple[str, Sequence[Item]]]:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from data.errors import NotFoundError
+from serving.auth import Identity
 from serving.console import words
-from serving.console.charts import diverging
+from serving.console.alerts import label_of, read_day
+from serving.console.charts import diverging, history
+from serving.console.forms import Form, read_form
 from serving.console.grid import Grid, arrange, read_grid
 from serving.console.pages import console_of, identity_of
 from serving.console.render import page
 from serving.console.rooms import Console
 from serving.console.standings import Standing, can_score, manager_limit
+from serving.health.queue import Wanted
 from serving.scoring import CHURN, Wish
 from serving.view import View
 
@@ -35,6 +42,10 @@ KEYS: Mapping[str, Callable[[Standing], Any]] = {
     "tier": lambda r: r.company.fact("tier") or None,
     "country": lambda r: r.company.fact("country") or None,
     "manager": lambda r: r.manager_id or None,
+}
+DONE: Mapping[str, str] = {
+    "override": "Declared. It holds from the next refresh on, beside what the model says.",
+    "withdraw": "Taken back. The model's word holds from the next refresh on.",
 }
 FILTERS = ("q", "level", "evidence", "country", "tier", "manager", "state")
 
@@ -59,6 +70,11 @@ def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
             choices=_choices(rows),
         )
 
+    _one(router, use_cases)
+    _overrides(router, use_cases)
+
+
+def _one(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
     @router.get("/console/partners/{partner_id}")
     def one(request: Request, partner_id: str) -> Response:
         console, identity = console_of(use_cases), identity_of(request)
@@ -66,17 +82,8 @@ def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
         if not view.sees(partner_id, manager_id=manager_limit(identity)):
             raise NotFoundError("There is no such partner.")
         state, quiet = console.standings.state(view, partner_id)
-        scores, fault = {}, ""
-        if view.partners is not None and CHURN in view.models:
-            if can_score(view.models[CHURN], view.partners):
-                answer = use_cases().scoring.churn_of_partner(
-                    partner_id, Wish(max_reasons=6), identity=identity
-                )
-                scores = answer["churn_probability"]
-            else:
-                fault = "The model in service works on ready-made columns; partners cannot be looked up."
-        else:
-            fault = "No churn model is in service yet."
+        scores, fault = _scores(use_cases(), view, partner_id, identity)
+        health = _health(use_cases(), partner_id, identity) if scores else None
         return page(
             request,
             "partner.html",
@@ -89,8 +96,77 @@ def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
             shown=_reference(console, view, scores),
             now=console.clock(),
             facts=_facts(view, partner_id),
-            **_health(console, view, partner_id),
+            health=health,
+            bars=diverging(_points(health)),
+            past=history(health["history"]) if health else None,
+            label=lambda feature: label_of(console, feature),
+            alerts=_alerts(use_cases(), partner_id, identity),
+            in_a_month=(console.clock() + timedelta(days=30)).date(),
+            tomorrow=(console.clock() + timedelta(days=1)).date(),
+            note=DONE.get(request.query_params.get("done", ""), ""),
         )
+
+
+def _scores(cases: UseCases, view: View, partner_id: str, identity: Identity) -> tuple[dict[str, Any], str]:
+    """The scores shown, which are a recorded decision, or why there are none."""
+    if view.partners is None or CHURN not in view.models:
+        return {}, "No churn model is in service yet."
+    if not can_score(view.models[CHURN], view.partners):
+        return {}, "The model in service works on ready-made columns; partners cannot be looked up."
+    answer = cases.scoring.churn_of_partner(partner_id, Wish(max_reasons=6), identity=identity)
+    return answer["churn_probability"], ""
+
+
+def _health(cases: UseCases, partner_id: str, identity: Identity) -> dict[str, Any] | None:
+    """Health with its history; None when the model in service has no health score."""
+    served = cases.console.view().models.get(CHURN) if cases.console else None
+    if served is None or "health" not in served.bundle.trained:
+        return None
+    return cases.partner_health.reader.of_partner(partner_id, identity=identity)
+
+
+def _points(health: Mapping[str, Any] | None) -> dict[str, float]:
+    if health is None:
+        return {}
+    parts = [*health["components"], *([health["context"]] if health["context"] else [])]
+    return {p["component"]: p["points"] for p in parts}
+
+
+def _alerts(cases: UseCases, partner_id: str, identity: Identity) -> list[dict[str, Any]]:
+    """Every alert there was about the partner."""
+    found: list[dict[str, Any]] = cases.partner_health.queue.page(
+        Wanted("all", partner_id=partner_id, limit=10), identity=identity
+    )["alerts"]
+    return found
+
+
+def _overrides(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+    def declare(partner_id: str, form: Form, identity: Identity) -> None:
+        until = read_day(form.text("expires_on"), "/expires_on")
+        use_cases().partner_health.queue.override(
+            partner_id,
+            state=form.text("state"),
+            reason=form.text("reason", most=2000),
+            expires_at=datetime.combine(until, time()),
+            identity=identity,
+        )
+
+    @router.post("/console/partners/{partner_id}/override")
+    async def override(request: Request, partner_id: str) -> Response:
+        form = await read_form(request)
+        await run_in_threadpool(declare, partner_id, form, identity_of(request))
+        return _back(partner_id, "override")
+
+    @router.post("/console/partners/{partner_id}/withdraw")
+    async def withdraw(request: Request, partner_id: str) -> Response:
+        await read_form(request)
+        queue = use_cases().partner_health.queue
+        await run_in_threadpool(lambda: queue.withdraw(partner_id, identity=identity_of(request)))
+        return _back(partner_id, "withdraw")
+
+
+def _back(partner_id: str, done: str) -> Response:
+    return RedirectResponse(f"/console/partners/{quote(partner_id, safe='')}?done={done}", status_code=303)
 
 
 def _keeps(row: Standing, grid: Grid) -> bool:
@@ -121,11 +197,6 @@ def _reference(console: Console, view: View, scores: Mapping[str, Any]) -> dict[
     """The score whose reasons are shown: that of the horizon which lists show."""
     days = console.standings.horizon(view)
     return scores.get(str(days)) if days is not None else None
-
-
-def _health(console: Console, view: View, partner_id: str) -> dict[str, Any]:
-    found = console.standings.health(view, partner_id)
-    return {"health": found, "health_bars": diverging(found.components) if found else {}}
 
 
 def _facts(view: View, partner_id: str) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse
 from serving.asgi import IDENTITY, Page
 from serving.auth import Identity
 from serving.console import charts, words
-from serving.console.navigation import may_open, menu
+from serving.console.navigation import may_open, may_send, menu
 from serving.console.waterfall import waterfall
 from serving.problems import TITLES, Problem
 
@@ -76,6 +76,7 @@ def environment() -> Environment:
         "role_words": words.ROLE,
         "group_words": words.GROUP,
         "may_open": may_open,
+        "may_send": may_send,
         "waterfall": waterfall,
         "charts": charts,
     }

@@ -50,15 +50,6 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class HealthPoints:
-    """Health of one partner: where it starts and the points of each component."""
-
-    score: float
-    start: float
-    components: Mapping[str, float]
-
-
-@dataclass(frozen=True)
 class _Scored:
     horizon: int
     churn: Sequence[float]
@@ -124,17 +115,6 @@ class Standings:
         if company.ended_at:
             return "ended"
         return "silent" if quiet is not None and quiet > silence_days(self._churn) else "active"
-
-    def health(self, view: View, partner_id: str) -> HealthPoints | None:
-        """Health of one resident partner; None when the model in service has no health score."""
-        partners, served = view.partners, view.models.get(CHURN)
-        if partners is None or served is None or not can_score(served, partners):
-            return None
-        found, place = self._of(served, partners).health, partners.places[partner_id]
-        if found is None:
-            return None
-        points = {group: float(values[place]) for group, values in found.components.items()}
-        return HealthPoints(float(found.score[place]), found.start, points)
 
     def _of(self, served: Served, partners: Partners) -> _Scored:
         with self._lock:
