@@ -42,7 +42,7 @@ FOREIGN = (
 
 SILENT = (
     "/v1/decisions/{decision_id}", "/v1/partners/{partner_id}/churn", "/console/decisions/{decision_id}",
-    "/console/partners/{partner_id}", "/console/static/{name}",
+    "/console/partners/{partner_id}", "/console/static/{name}", "/console/alerts/{alert_id}",
 )  # fmt: skip
 
 
