@@ -303,7 +303,7 @@ def run(
 @guarded
 def demo(
     workspace: Dir = DEMO,
-    partners: Annotated[int, typer.Option(min=40, help="Size of the simulated ecosystem.")] = 1000,
+    partners: Annotated[int, typer.Option(min=40, help="Size of the simulated ecosystem.")] = 700,
     until: Annotated[str | None, typer.Option(help="Last simulated day, YYYY-MM-DD; default: today.")] = None,
     serve_it: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve at the end.")] = True,
 ) -> None:

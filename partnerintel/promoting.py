@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from models.registry import Champion
 
 FALLBACK_GATE: Mapping[str, Any] = {"passed": False, "refusals": []}
-"""Of a scorecard, which is never evaluated for itself: a person may go back to it, and says why."""
+"""Of the scorecard that serves before anything is learnt, which has no report: a person may go back to it."""
 
 
 def promote_model(
@@ -39,11 +39,12 @@ def promote_model(
     _check_version(versions, model, chosen)
     before = registry.champion(model)
     kind = next(v.tags.get("kind") for v in versions if v.version == chosen)
-    gate = FALLBACK_GATE if kind == "scorecard" else stored_report(project, model, chosen)["gate"]
+    unjudged = kind == "scorecard" and not project.workspace.report(model, chosen, "json").is_file()
+    gate = FALLBACK_GATE if unjudged else stored_report(project, model, chosen)["gate"]
     if not gate["passed"] and not reason.strip():
         refusals = [(r["code"], r["message"]) for r in gate["refusals"]]
         kept = f"version {before.version} stays champion" if before else "there is no champion"
-        why = "is the scorecard; to go back to it, say why with --reason" if not refusals else "is refused"
+        why = "is the scorecard; to go back to it, say why with --reason" if unjudged else "is refused"
         raise PromotionRefusedError(f"Version {chosen} of {model} {why}; {kept}.", refusals=refusals)
     champion = registry.promote(
         model,
