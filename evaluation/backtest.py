@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.amounts import draw_amount_ladder
+from evaluation.calibrators import affine_cost
 from evaluation.gates import check
 from evaluation.ladder import (
     all_predictions,
@@ -134,7 +135,7 @@ def run_backtest(
         ordered=dataset.ordered,
         amounts=dataset.amounts,
         version=version,
-        extra=_facts(dataset, last),
+        extra={**_facts(dataset, last), **_calibrators(dataset, origins, settings)},
     )
     return Backtest(report.judged_by(tuple(check(report, settings=settings))), last.bundle, rows)
 
@@ -204,6 +205,13 @@ def _origin_facts(dataset: Dataset, origin: Origin) -> dict[str, Any]:
         value = float(auc(ranking)[0])
         found["auc"] = value if np.isfinite(value) else None
     return found
+
+
+def _calibrators(dataset: Dataset, origins: Sequence[Origin], settings: EvaluationSettings) -> dict[str, Any]:
+    """What the affine form costs; nothing for ordered classes and amounts."""
+    if dataset.ordered or dataset.amounts:
+        return {}
+    return {"calibrators": affine_cost(dataset, origins, settings)}
 
 
 def _facts(dataset: Dataset, origin: Origin) -> dict[str, Any]:

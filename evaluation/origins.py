@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from data.errors import NotEnoughEvidenceError
 from evaluation.amounts import CHAMPION, MODEL, SCORECARD, run_amounts
+from evaluation.bending import bent
 from evaluation.references import logistic, persistence, prevalence, recency_rule
 from evaluation.resampling import Floats
 from models.bundle import Bundle
 from training.dataset import Dataset
-from training.estimators import fit, usable_scorecard
+from training.estimators import fit, fit_held, usable_scorecard
 from training.params import Params
 from training.splits import EMPTY, Split
 
@@ -32,12 +33,14 @@ class Origin:
         bundle: The model as of then.
         predicted: Rung → (n,) probabilities, amounts, or classes of ordered labels.
         notes: Rung → how it was made.
+        bent: Other calibrators → (n,) probabilities; empty where there was too little to fit them.
     """
 
     split: Split
     bundle: Bundle
     predicted: Mapping[str, NDArray[Any]]
     notes: Mapping[str, str] = field(default_factory=dict)
+    bent: Mapping[str, Floats] = field(default_factory=dict)
 
 
 def run_origin(
@@ -54,7 +57,7 @@ def run_origin(
     """
     if dataset.amounts:
         return run_amounts(dataset, split, params=params, seed=seed, champion=champion)
-    bundle = fit(dataset, split, params=params, seed=seed, spread=False)
+    bundle, held = fit_held(dataset, split, params=params, seed=seed, spread=False)
     if dataset.ordered:
         return _ordered(dataset, split, bundle)
     recency, note = recency_rule(dataset, split)
@@ -72,7 +75,8 @@ def run_origin(
         predicted[CHAMPION] = probabilities(other, dataset, split.test)
     if dataset.pooled is not None:
         predicted[POOLED] = pooled_probabilities(dataset, dataset.pooled, split, params=params, seed=seed)
-    return Origin(split, bundle, predicted, {"recency": note})
+    other_maps = bent(held.p, held.y, predicted[MODEL])
+    return Origin(split, bundle, predicted, {"recency": note}, other_maps)
 
 
 def probabilities(bundle: Bundle, dataset: Dataset, rows: NDArray[np.int64]) -> Floats:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.assembly import build_bundle, constants_of, unlabelled_bundle
 from models.bundle import Bundle
-from models.calibration import Affine, fit_cloglog, fit_platt, fit_tweedie
+from models.calibration import LINKS, Affine, fit_cloglog, fit_platt, fit_tweedie
 from models.doubt import Doubt, doubt_of
 from models.experience import fit_experience
 from models.fitting import Choices, Fitted
@@ -42,8 +42,26 @@ class Outcomes:
     y: Floats
 
 
+@dataclass(frozen=True)
+class Held:
+    """What the calibrator saw, and made of it, at the judged horizon.
+
+    Attributes:
+        p: Calibrated probabilities of rows the parts had not seen, (m,).
+        y: What came of them, (m,).
+    """
+
+    p: Floats
+    y: Floats
+
+
+def fit(dataset: Dataset, split: Split, **given: Any) -> Bundle:
+    """The bundle of `fit_held`."""
+    return fit_held(dataset, split, **given)[0]
+
+
 @one_thread()
-def fit(
+def fit_held(
     dataset: Dataset,
     split: Split,
     *,
@@ -51,7 +69,7 @@ def fit(
     seed: int = 0,
     spread: bool = True,
     scorecard_only: bool = False,
-) -> Bundle:
+) -> tuple[Bundle, Held]:
     """Fit a model on the training side of a split.
 
     The model that calibrates is fitted on `train` and seen on `calibrate`; the model returned is refitted on
@@ -84,11 +102,11 @@ def fit(
     given: dict[str, Any] = {"scorecard": scorecard, "params": quick, "seed": seed}
     evidence, fitted = learn, fit_parts(learn, dataset.spec, weights=weights, **given).weighted(weights)
     if split.cross_fit:
-        calibrator, doubt = _calibrate_out_of_fold(
+        calibrator, doubt, held = _calibrate_out_of_fold(
             dataset, learn, unseen, weights, fitted, split.refit_known_by
         )
     else:
-        calibrator, doubt = _calibrate(dataset, learn, fitted, split.calibrate, split.refit_known_by)
+        calibrator, doubt, held = _calibrate(dataset, learn, fitted, split.calibrate, split.refit_known_by)
         evidence = gather(dataset, split.refit, known_by=split.refit_known_by)
         fitted = fit_parts(evidence, dataset.spec, weights=weights, **given).weighted(weights)
     interval = learn_spread(fitted, evidence, dataset.spec, **given) if spread else NO_SPREAD
@@ -104,9 +122,9 @@ def fit(
         trained=_trained(dataset, evidence, params, seed, fitted.choices),
     )
     bundle = _with_experience(bundle, dataset, evidence, split.refit_known_by)
-    if not (dataset.once and spread):
-        return bundle
-    return replace(bundle, trained={**bundle.trained, "recruited": _recruited(dataset, evidence.rows)})
+    if dataset.once and spread:
+        bundle = replace(bundle, trained={**bundle.trained, "recruited": _recruited(dataset, evidence.rows)})
+    return bundle, held
 
 
 def _recruited(dataset: Dataset, rows: Rows) -> dict[str, Any]:
@@ -215,7 +233,7 @@ def _at_horizon(
 
 def _calibrate(
     dataset: Dataset, learn: Evidence, first: Fitted, rows: Rows, known_by: Stamp | None
-) -> tuple[Affine, Doubt]:
+) -> tuple[Affine, Doubt, Held]:
     """From rows after the training period."""
     seen = outcomes_of(dataset, rows, known_by=known_by)
     eta = first.terms.eta(learn.encoder.encode(dataset.rows(rows)))
@@ -229,7 +247,7 @@ def _calibrate_out_of_fold(
     weights: Weights,
     fitted: Fitted,
     known_by: Stamp | None,
-) -> tuple[Affine, Doubt]:
+) -> tuple[Affine, Doubt, Held]:
     """From predictions for groups the parts had not seen."""
     seen = outcomes_of(dataset, unseen.rows, known_by=known_by)
     eta = (unseen.eta(weights) + fitted.terms.intercept)[seen.row]
@@ -238,8 +256,8 @@ def _calibrate_out_of_fold(
 
 def _calibrated(
     dataset: Dataset, eta: Floats, seen: Outcomes, rows: Rows, constants: Mapping[int, float]
-) -> tuple[Affine, Doubt]:
-    """The map, and how sure it is."""
+) -> tuple[Affine, Doubt, Held]:
+    """The map, how sure it is, and what it makes of the rows it was fitted on."""
     found = calibrator_of(dataset, eta, seen, constants)
     shift = np.array([constants[int(h)] for h in seen.horizon])
     plain = not (is_hazard(dataset) or dataset.ordered)
@@ -252,7 +270,9 @@ def _calibrated(
         link=link,
         constant=0.0 if plain else shift,
     )
-    return found, doubt
+    judged = seen.horizon == dataset.horizon_days
+    held = Held(LINKS[link]((found(eta) + shift)[judged]), seen.y[judged])
+    return found, doubt, held
 
 
 def calibrator_of(dataset: Dataset, eta: Floats, seen: Outcomes, constants: Mapping[int, float]) -> Affine:

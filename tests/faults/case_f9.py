@@ -35,6 +35,7 @@ TITLE = (
     "A night that is killed leaves the old state or the new, and the next night ends as if it had not been"
 )
 SLOW = True
+LIMIT_SECONDS = 2400  # forty nights, each in processes of its own
 QUICK, FULL = 3, 20
 BEFORE, AFTER = date(2024, 9, 1), date(2024, 10, 5)
 SECTIONS = "training: {trials: 0}\nevaluation: {origins: 1, replicates: 50, simulated: true}\n"
@@ -85,7 +86,7 @@ def planted() -> Outcome:
 def prepared(home: Path, *, after: bool = True) -> tuple[State, State, list[str]]:
     """A workspace after one night, with the deliveries of the next; both states, and the lines between."""
     root = home / "before"
-    world = simulate("analytic", partners=90, seed=7, start=date(2023, 5, 1), end=AFTER)
+    world = simulate("analytic", partners=90, seed=7, start=date(2023, 9, 1), end=AFTER)
     config = write(world, root)
     mapping = yaml.safe_load(config.read_text())
     mapping["tables"] = {name: mapping["tables"][name] for name in TABLES}
