@@ -96,7 +96,8 @@ class Encoder:
         return found
 
     @cached_property
-    def _fills(self) -> Any:
+    def fills(self) -> Any:
+        """(columns,) what the trees see where a number is missing; NaN: the gap itself."""
         return np.array([c.fill for c in self.encoded])
 
     def encode(self, frame: Any) -> Any:
@@ -112,7 +113,7 @@ class Encoder:
 
     def filled(self, matrix: Any) -> Any:
         """What the trees see: a number never missing in training gets its median, else they would read 0."""
-        return np.where(np.isnan(matrix) & ~np.isnan(self._fills), self._fills, matrix)
+        return np.where(np.isnan(matrix) & ~np.isnan(self.fills), self.fills, matrix)
 
     def missing(self, matrix: Any) -> Any:
         """Whether each feature is missing in each row: bool (n, features)."""

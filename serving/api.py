@@ -27,6 +27,8 @@ from serving.health.opening import HealthCases
 from serving.openapi import document
 from serving.problems import CONTENT_TYPE, DATABASE_DOWN, Problem, ProblemError, from_validation, problem_of
 from serving.replay import Replay
+from serving.routing import http as routing_http
+from serving.routing.opening import Capability as RoutingCapability
 from serving.scoring import CHURN, Scoring, Wish
 from serving.shelf import Shelf
 from serving.tiers import http as tiers_http
@@ -46,6 +48,7 @@ class UseCases:
         metrics: The metrics page.
         fit: Prospects and lists of them.
         tiers: Recommendations, the review list, other rules tried.
+        routing: Leads.
         console: The console's own parts; None without a console.
         partner_health: Health, alerts, events and webhooks.
     """
@@ -58,6 +61,7 @@ class UseCases:
     fit: Fit
     partner_health: HealthCases
     tiers: Tiers
+    routing: RoutingCapability
     console: Console | None = None
 
 
@@ -73,6 +77,7 @@ def create_app(use_cases: Callable[[], UseCases]) -> FastAPI:
     _operations(app, use_cases)
     fit_http.mount(app, lambda: use_cases().fit)
     tiers_http.mount(app, lambda: use_cases().tiers)
+    routing_http.mount(app, lambda: use_cases().routing)
     mount_console(app, use_cases)
     health_http.mount(app, lambda: use_cases().partner_health)
     _failures(app)
@@ -123,6 +128,8 @@ def native_answer(call: Callable[[], Any], *, scope: Any) -> Response:
     """The answer of a native verb: the same JSON, and the same problems, as the mounted application's."""
     try:
         return Answer(call())
+    except ProblemError as error:
+        return _respond(scope, error.problem)
     except PartnerIntelError as error:
         return _respond(scope, problem_of(error))
     except OperationalError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from data.errors import NotFoundError
 from serving.auth import Identity
@@ -99,19 +99,26 @@ class DecisionLog:
         """Store all of them in one transaction, or none."""
         if not decisions:
             return
+        with self._database.write() as connection:
+            layouts = self.record_within(connection, decisions, identity=identity, at=at)
+        self._layouts |= layouts
+
+    def record_within(
+        self, connection: Connection, decisions: Sequence[Decision], *, identity: Identity, at: datetime
+    ) -> set[str]:
+        """Store them in the caller's transaction; returns the layouts that are known once it is committed."""
         once = _Once()
         rows = [_as_row(d, once=once, identity=identity, at=at) for d in decisions]
         layouts = dict(once.layouts.values())
-        with self._database.write() as connection:
-            for layout in sorted(set(layouts) - self._layouts):
-                # Another worker may have written the same layout.
-                connection.execute(
-                    _insert_or_ignore(self._database.is_sqlite).values(
-                        layout_sha256=layout, columns=layouts[layout]
-                    )
+        for layout in sorted(set(layouts) - self._layouts):
+            # Another worker may have written the same layout.
+            connection.execute(
+                _insert_or_ignore(self._database.is_sqlite).values(
+                    layout_sha256=layout, columns=layouts[layout]
                 )
-            connection.execute(insert(DECISIONS), rows)
-        self._layouts |= set(layouts)
+            )
+        connection.execute(insert(DECISIONS), rows)
+        return set(layouts)
 
     def read(self, decision_id: str, *, identity: Identity) -> StoredDecision:
         """A decision of the caller's own; an admin may read all.

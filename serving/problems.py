@@ -19,7 +19,7 @@ from data.errors import (
     PromotionConflictError,
     PromotionRefusedError,
 )
-from serving.errors import UnavailableError
+from serving.errors import ConflictError, UnavailableError
 
 CONTENT_TYPE = "application/problem+json"
 URN = "urn:partnerintel:problem:"
@@ -43,6 +43,7 @@ TITLES = {
 _STATUS: tuple[tuple[type[PartnerIntelError], int], ...] = (
     (NotFoundError, 404),
     (InputError, 422),
+    (ConflictError, 409),
     (PromotionConflictError, 409),
     (PromotionRefusedError, 409),
     (NotEnoughEvidenceError, 503),

@@ -24,6 +24,7 @@ class Replay:
         decisions: Where they are kept.
         model_of: Gives a version of a model, verified; raises our errors when it cannot.
         makers: For each further kind of decision, what makes its answer again.
+        details: For some kinds, what more there is to show.
     """
 
     def __init__(
@@ -32,8 +33,10 @@ class Replay:
         *,
         model_of: Callable[[str, str, str], Served],
         makers: Mapping[str, Maker] | None = None,
+        details: Mapping[str, Maker] | None = None,
     ) -> None:
         self._decisions, self._model_of = decisions, model_of
+        self._details = details or {}
         self._makers: dict[str, Maker] = {"score": self._score, **(makers or {})}
 
     def show(self, decision_id: str, *, identity: Identity) -> dict[str, Any]:
@@ -58,8 +61,14 @@ class Replay:
             "features": {k: None if v != v else v for k, v in decision.features.items()},
             "request": dict(decision.request),
             "response": dict(decision.response),
+            **self._more(decision),
             **self._outcome(decision),
         }
+
+    def _more(self, decision: Decision) -> dict[str, Any]:
+        """What only decisions of this kind have to show."""
+        found = self._details.get(decision.kind)
+        return {"details": dict(found(decision))} if found else {}
 
     def _score(self, decision: Decision) -> Mapping[str, Any]:
         served = self._model_of(decision.model, decision.model_version, decision.manifest_sha256)

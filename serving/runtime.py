@@ -30,6 +30,7 @@ from serving.readiness import draining, health
 from serving.replay import Replay
 from serving.resident import Resident
 from serving.routes import Route, RouteTable
+from serving.routing.opening import open_routing
 from serving.scoring import Scoring
 from serving.settings import ServingSettings
 from serving.shared import Edges, Shared, real_edges
@@ -63,10 +64,12 @@ class Runtime:
         """Load models and features, then keep them current."""
         self.resident.start()
         self.use_cases.partner_health.start()
+        self.use_cases.routing.start()
 
     def stop(self) -> None:
         """End the background work and give the connections back."""
         self.use_cases.partner_health.stop()
+        self.use_cases.routing.stop()
         self.resident.stop()
         self.shared.jobs.stop()
         self.shared.database.close()
@@ -132,16 +135,17 @@ def _use_cases(shared: Shared, resident: Resident, champions: Champions, console
         return health(resident.view(), settings=settings, now=edges.clock(), draining=is_draining())
 
     fit, model_of = open_fit(shared), _version_of(resident, champions)
-    tiers = open_tiers(shared, model_of=model_of)
-    makers = {"fit": fit.scoring.again(model_of), "tier": tiers.recommending.replay}
+    tiers, routing = open_tiers(shared, model_of=model_of), open_routing(shared, model_of=model_of)
+    makers = {"fit": fit.scoring.again(model_of), "tier": tiers.recommending.replay, **routing.makers}
     return UseCases(
         scoring=scoring,
-        replay=Replay(shared.decisions, model_of=model_of, makers=makers),
+        replay=Replay(shared.decisions, model_of=model_of, makers=makers, details=routing.details),
         shelf=Shelf(resident.view, reports=shared.workspace / "reports"),
         health=healthy,
         metrics=metrics.page,
         fit=fit,
         tiers=tiers,
+        routing=routing,
         console=console,
         partner_health=open_health(shared),
     )

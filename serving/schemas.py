@@ -217,6 +217,7 @@ class DecisionAnswer(Shape):
     features: dict[str, float | str | None]
     request: dict[str, Any]
     response: dict[str, Any]
+    details: dict[str, Any] = Field(default_factory=dict)
     replayed: Literal["identical", "different", "impossible"]
     why: str | None
     differences: list[DifferenceShape]

@@ -6,6 +6,7 @@ variable, PARTNERINTEL_WORKSPACE.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from pathlib import Path
@@ -22,6 +23,8 @@ from serving.fit import schemas as fit_schemas
 from serving.guard import Gatekeeping, Guard
 from serving.logs import without_messages
 from serving.routes import ROUTES
+from serving.routing import http as routing_http
+from serving.routing import schemas as routing_schemas
 from serving.runtime import Runtime, open_runtime
 from serving.tiers import http as tiers_http
 from serving.tiers import schemas as tiers_schemas
@@ -130,6 +133,21 @@ class PartnerIntel:
         identity = ctx.request.scope[IDENTITY]
         answer: Any = api.native_answer(
             lambda: tiers_http.recommended(SLOT.use_cases().tiers, body, identity=identity),
+            scope=ctx.request.scope,
+        )
+        ctx.response.status_code = answer.status_code
+        return answer
+
+    @bentoml.api(route="/route_lead")
+    def route_lead(
+        self, body: routing_schemas.LeadRequest, /, ctx: bentoml.Context
+    ) -> routing_schemas.RouteAnswer:
+        """Offer a lead to the right partner."""
+        identity, key = ctx.request.scope[IDENTITY], ctx.request.headers.get("idempotency-key")
+        answer: Any = api.native_answer(
+            lambda: json.loads(
+                routing_http.route_lead(SLOT.use_cases().routing, body, key=key, identity=identity)
+            ),
             scope=ctx.request.scope,
         )
         ctx.response.status_code = answer.status_code

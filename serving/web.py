@@ -48,7 +48,7 @@ FAILURES: dict[int | str, dict[str, Any]] = {
         404: "Not found",
         405: "Method not allowed",
         408: "The body came too slowly",
-        409: "Decided otherwise already",
+        409: "Another request came first, or the state does not allow it",
         413: "Too large",
         415: "Not JSON",
         422: "Does not fit the contract",

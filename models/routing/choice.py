@@ -23,12 +23,12 @@ Floats = NDArray[np.float64]
 SAME = 1e-9
 """Relative difference in expected gain below which two partners are equally good."""
 LEAST_OFFERS = 20
-"""Offers in the window below which shares mean nothing yet."""
+"""Offers in the month below which shares mean nothing yet."""
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """Offers within the policy's window, by group: (by, label) → count, and in all."""
+    """Offers of this calendar month, by group: (by, label) → count, and in all."""
 
     by_group: Mapping[tuple[str, str], int]
     total: int
@@ -37,6 +37,14 @@ class Exposure:
     def none(cls) -> Exposure:
         """Nothing was offered yet."""
         return cls({}, 0)
+
+    @classmethod
+    def of(cls, policy: RoutingPolicy, roster: Roster, received: Any) -> Exposure:
+        """From the (N,) offers each partner got."""
+        groups: dict[tuple[str, str], int] = {
+            (b.by, b.label): int(received[roster.group(b.by, b.label)].sum()) for b in policy.bands
+        }
+        return cls(groups, int(received.sum()))
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class Choice:
         propensity: Probability with which this partner was chosen.
         explored: Whether it was drawn evenly.
         order: Eligible positions, best first, equal ones in the order of their draw.
-        fair: Bands that were applied, as `by=label`.
+        fair: What went before the best gain: `relationship`, or bands as `by=label`.
         fairness_cost: Expected gain given up for them.
     """
 
@@ -87,7 +95,7 @@ def choose(
         day: Of the decision: ties fall anew each day.
         turn: 0 for the first offer of the lead.
         explorable: Whether the lead is worth little enough to explore.
-        received: (N,) offers in the window; among equals the one with fewest goes first.
+        received: (N,) offers in the month; among equals the one with fewest goes first.
         exposure: Offers by group.
         preferred: Positions of partners that know the account.
     """
@@ -125,11 +133,12 @@ def _allowed(
     preferred: Sequence[int],
 ) -> tuple[Any, tuple[str, ...], float]:
     """The eligible that may be best: those who know the account, else those whom fairness lets go first."""
-    if policy.relationship == "prefer":
-        known = np.intersect1d(eligible, np.array(preferred, dtype=np.int64))
-        if known.size:
-            return known, (), 0.0
     top = float(gain[eligible].max())
+    if policy.relationship == "prefer" and len(preferred):
+        known = np.intersect1d(eligible, np.array(preferred, dtype=np.int64))
+        known = known[gain[known] >= top - policy.relationship_tolerance * abs(top)]
+        if known.size:
+            return known, ("relationship",), top - float(gain[known].max())
     near = eligible[gain[eligible] >= top - policy.band_tolerance * abs(top)]
     kept, applied = near, list[str]()
     for name, wanted in _bands(policy, roster, exposure):

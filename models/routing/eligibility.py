@@ -58,7 +58,7 @@ class Standing:
         paused: Partners whose leads are paused.
         opted_out: Partners that want no leads.
         last_offer: Partner → when it was last offered a lead, naive UTC.
-        received: Partner → offers within the policy's window; evens out ties.
+        received: Partner → offers in this calendar month; evens out ties, and tells shares.
     """
 
     load: Mapping[str, int]
@@ -154,7 +154,7 @@ def loads(roster: Roster, standing: Standing) -> NDArray[np.int64]:
 
 
 def received(roster: Roster, standing: Standing) -> NDArray[np.int64]:
-    """(N,) offers each partner got within the window."""
+    """(N,) offers each partner got this month."""
     return _by_partner(roster, standing.received)
 
 

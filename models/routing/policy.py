@@ -52,7 +52,7 @@ class Calendar(_Part):
 
 
 class Band(_Part):
-    """A share of offers that a group of partners should get.
+    """A share of a calendar month's offers that a group of partners should get.
 
     Attributes:
         by: What the group is of.
@@ -86,6 +86,7 @@ class RoutingPolicy(_Part):
         excluded_partners: Partners that get no leads.
         excluded_pairs: (partner, web domain) that do not go together: a conflict of interest.
         relationship: `prefer`: a partner that already works with the account goes first.
+        relationship_tolerance: Share of the best expected gain that this may cost.
         rest_hours: Hours a partner rests between two offers.
         capacity_default: Leads at once for a partner whose territories say nothing.
         capacity_by_tier: Leads at once by tier, where territories say nothing.
@@ -97,7 +98,7 @@ class RoutingPolicy(_Part):
         calendar: Business hours.
         bands: Fairness.
         band_tolerance: Share of the best expected gain that fairness may cost in one decision.
-        band_days: Days back over which shares are counted.
+        value_unknown: Value counted for a lead that states none, under the objective `value`.
         use_bid_prices: Whether capacity that better leads will want has a price.
         tier_order: Tiers from lowest to highest, for the rules router.
         rules: Weights of the rules router.
@@ -111,6 +112,7 @@ class RoutingPolicy(_Part):
     excluded_partners: tuple[str, ...] = ()
     excluded_pairs: tuple[tuple[str, str], ...] = ()
     relationship: Literal["prefer", "ignore"] = "prefer"
+    relationship_tolerance: float = Field(default=0.3, ge=0, le=1)
     rest_hours: float = Field(default=0.0, ge=0, le=24 * 90)
     capacity_default: int = Field(default=10, ge=0, le=100_000)
     capacity_by_tier: dict[str, Annotated[int, Field(ge=0, le=100_000)]] = Field(default_factory=dict)
@@ -122,7 +124,7 @@ class RoutingPolicy(_Part):
     calendar: Calendar = Calendar()
     bands: tuple[Band, ...] = ()
     band_tolerance: float = Field(default=0.15, ge=0, le=1)
-    band_days: int = Field(default=30, ge=1, le=365)
+    value_unknown: float = Field(default=5000.0, ge=0)
     use_bid_prices: bool = True
     tier_order: tuple[str, ...] = ("registered", "bronze", "silver", "gold", "platinum")
     rules: RuleWeights = RuleWeights()

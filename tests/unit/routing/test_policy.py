@@ -151,10 +151,11 @@ def test_another_seed_spreads_otherwise_and_as_evenly() -> None:
     assert len({tuple(sorted(f.items())) for f in found}) > 1
 
 
-def test_a_partner_that_knows_the_account_goes_first_unless_the_policy_ignores_that() -> None:
-    assert pick(equals(3), [0.9, 0.1, 0.5], preferred=[1, 2]).position == 2
+def test_a_partner_that_knows_the_account_goes_first_unless_too_dear_or_the_policy_ignores_that() -> None:
+    assert pick(equals(3), [0.9, 0.1, 0.7], preferred=[1, 2]).position == 2
+    assert pick(equals(3), [0.9, 0.1, 0.5], preferred=[1, 2]).position == 0
     ignoring = RoutingPolicy(exploration_share=0.0, relationship="ignore")
-    assert pick(equals(3), [0.9, 0.1, 0.5], ignoring, preferred=[1]).position == 0
+    assert pick(equals(3), [0.9, 0.1, 0.8], ignoring, preferred=[2]).position == 0
 
 
 BANDED = RoutingPolicy(
