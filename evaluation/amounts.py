@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.metrics import Judged, Ranking, calibration_in_the_large
+from evaluation.origin import CHAMPION, MODEL, SCORECARD, Origin, probabilities
 from evaluation.resampling import Floats, Resampler
 from evaluation.settings import EvaluationSettings
 from models.calibration import fit_tweedie
@@ -19,10 +19,6 @@ from training.estimators import fit, usable_scorecard
 from training.params import Params
 from training.splits import Split
 
-if TYPE_CHECKING:
-    from evaluation.origins import Origin
-
-MODEL, SCORECARD, CHAMPION = "model", "scorecard", "champion"
 AMOUNT_METRICS = (
     "top_fifth_share",
     "gini",
@@ -109,8 +105,6 @@ def run_amounts(
     dataset: Dataset, split: Split, *, params: Params, seed: int, champion: Params | None = None
 ) -> Origin:
     """Fit and predict amounts for one split, with every reference on the same rows."""
-    from evaluation.origins import Origin, probabilities
-
     bundle = fit(dataset, split, params=params, seed=seed, spread=False)
     past, note = past_amount(dataset, split)
     y = dataset.labels()[split.refit]

@@ -23,7 +23,8 @@ from evaluation.ladder import (
 )
 from evaluation.leaks import find_suspects
 from evaluation.metrics import Judged, Ranking, auc
-from evaluation.origins import MODEL, SCORECARD, Origin, run_all
+from evaluation.origin import MODEL, SCORECARD, Origin
+from evaluation.origins import run_all
 from evaluation.reliability import count_violations, reliability_bins
 from evaluation.report import SIMULATED, Report, Suspect
 from evaluation.resampling import Floats, estimate

@@ -14,7 +14,7 @@ import numpy as np
 from evaluation.bending import MAPS, TINY
 from evaluation.ladder import all_predictions, joined
 from evaluation.metrics import row_log_loss
-from evaluation.origins import MODEL, Origin
+from evaluation.origin import MODEL, Origin
 from evaluation.resampling import Floats, Resampler, estimate
 from evaluation.settings import EvaluationSettings
 from training.dataset import Dataset

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from evaluation.backtest import Backtest
 from evaluation.charts import ladder_chart, reliability_chart
 from evaluation.drivers import draw_drivers
-from evaluation.origins import MODEL
+from evaluation.origin import MODEL
 from evaluation.report import Report, write_text
 from evaluation.resampling import Estimate
 

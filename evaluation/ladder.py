@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from evaluation.amounts import shown_order
 from evaluation.metrics import Judged, draw_metrics
 from evaluation.ordered import JudgedBands, draw_ordered
-from evaluation.origins import CHAMPION, MODEL, POOLED, SCORECARD, Origin
+from evaluation.origin import CHAMPION, MODEL, POOLED, SCORECARD, Origin
 from evaluation.report import Rung
 from evaluation.resampling import Estimate, Floats, Resampler, estimate
 from evaluation.settings import EvaluationSettings

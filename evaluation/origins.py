@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import NotEnoughEvidenceError
-from evaluation.amounts import CHAMPION, MODEL, SCORECARD, run_amounts
+from evaluation.amounts import run_amounts
 from evaluation.bending import bent
+from evaluation.origin import CHAMPION, MODEL, POOLED, SCORECARD, Origin, probabilities
 from evaluation.references import logistic, persistence, prevalence, recency_rule
 from evaluation.resampling import Floats
 from models.bundle import Bundle
@@ -19,28 +19,6 @@ from training.dataset import Dataset
 from training.estimators import fit, fit_held, usable_scorecard
 from training.params import Params
 from training.splits import EMPTY, Split
-
-__all__ = ["CHAMPION", "MODEL", "SCORECARD", "Origin", "classes", "probabilities", "run_all", "run_origin"]
-POOLED = "pooled"
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Predictions for the test rows of a split.
-
-    Attributes:
-        split: Who was used for what.
-        bundle: The model as of then.
-        predicted: Rung → (n,) probabilities, amounts, or classes of ordered labels.
-        notes: Rung → how it was made.
-        bent: Other calibrators → (n,) probabilities; empty where there was too little to fit them.
-    """
-
-    split: Split
-    bundle: Bundle
-    predicted: Mapping[str, NDArray[Any]]
-    notes: Mapping[str, str] = field(default_factory=dict)
-    bent: Mapping[str, Floats] = field(default_factory=dict)
 
 
 def run_origin(
@@ -77,14 +55,6 @@ def run_origin(
         predicted[POOLED] = pooled_probabilities(dataset, dataset.pooled, split, params=params, seed=seed)
     other_maps = bent(held.p, held.y, predicted[MODEL])
     return Origin(split, bundle, predicted, {"recency": note}, other_maps)
-
-
-def probabilities(bundle: Bundle, dataset: Dataset, rows: NDArray[np.int64]) -> Floats:
-    """Calibrated probability or expected amount at the judged horizon, whatever the evidence."""
-    from models.calibration import LINKS
-
-    matrix = bundle.encode(dataset.rows(rows))
-    return np.asarray(LINKS[bundle.link](bundle.eta(matrix, horizon=dataset.horizon_days)), dtype=float)
 
 
 def pooled_probabilities(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.origins import probabilities
+from evaluation.origin import probabilities
 from evaluation.references import logistic
 from models.bundle import Bundle
 from tests.unit.fit.worlds import dataset_of, world_of
