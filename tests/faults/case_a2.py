@@ -19,6 +19,7 @@ from tests.unit.serving.world import World
 
 TITLE = "The product answers the committed routes on loopback and nothing else; its pages load nothing"
 QUICK = FULL = 1
+SHARES_PRODUCT = True
 COMMITTED = {(method, path) for method, path, _ in committed_routes()}
 PAGES = ("/docs", "/openapi.json")
 

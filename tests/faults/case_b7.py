@@ -17,6 +17,7 @@ from tests.unit.serving.world import good_row, small_bundle
 
 TITLE = "Rows the model has not seen the like of are answered with warnings or no value; reasons still add up"
 QUICK, FULL = 2, 60  # partners that are spoilt in every way
+SHARES_PRODUCT = True
 SCORE = "/v1/churn/score"
 ADDS_UP = 1e-6
 Row = dict[str, Any]

@@ -19,7 +19,7 @@ from tests.functional.features.channel import append
 from tests.unit.features import worlds
 
 TITLE = "Repeated, shuffled and split batches give identical features"
-QUICK, FULL = 2, 60
+QUICK, FULL = 1, 60
 AS_OFS = [date(2023, 8, 1), date(2023, 10, 1)]
 EACH_WORLD = 5  # arrivals tried on one world
 Append = Callable[[Lake, str, list[worlds.Row]], None]

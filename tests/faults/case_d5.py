@@ -22,7 +22,7 @@ from training.dataset import Dataset
 from training.from_snapshot import from_snapshot
 
 TITLE = "What was filled in after the outcome is never trained on, or promotion is refused"
-QUICK, FULL = 1, 12  # worlds; each with every kind of leak, declared and not
+QUICK, FULL = 1, 12  # worlds; each with every kind of leak (two when quick), declared and not
 LEAK = "Exit note"
 SETTINGS = EvaluationSettings(origins=1, replicates=60)
 PARTNERS, SNAPSHOTS = 110, 14
@@ -32,11 +32,12 @@ Build = Callable[[Any, Path], Any]
 
 def run(size: int) -> Outcome:
     """Ready-made columns with each kind of leak, declared and not; tables with rows nobody could know."""
-    columns, rows = _columns(range(size), list(LEAKS), _read), _rows(range(size), built)
+    kinds = list(LEAKS) if size >= FULL else ["copy with errors", "gaps"]
+    columns, rows = _columns(range(size), kinds, _read), _rows(range(size), built)
     faults = [*columns, *rows]
-    tried = size * (2 * len(LEAKS) + 2)
+    tried = size * (2 * len(kinds) + 2)
     told = (
-        f"{size * len(LEAKS)} declared leaks kept out, {size * len(LEAKS)} undeclared ones refused, "
+        f"{size * len(kinds)} declared leaks kept out, {size * len(kinds)} undeclared ones refused, "
         f"{size} honest files not; {size} × rows known too late changed nothing"
     )
     return judged(tried, faults, told)

@@ -24,7 +24,7 @@ from tests.functional.serving.conftest import CONFIG, Served
 from tests.unit.serving.world import Shop, good_row
 
 TITLE = "Damaged models are refused before they are loaded; the old one serves on, in the same processes"
-QUICK, FULL = 39, 233
+QUICK, FULL = 24, 233
 FIRST = 10  # version of the first damaged model; version 1 is sound
 AT = datetime(2026, 11, 20)
 FAST = CONFIG.replace("refresh_seconds: 0.3", "refresh_seconds: 0.1")

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import multiprocessing
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from models.assembly import unlabelled_bundle
 from models.bundle import save_bundle
 from models.ledger import Ledger, Version
-from tests.faults.harness import FOLDER, Outcome, judged
+from tests.faults.harness import Outcome, judged
+from tests.faults.racer import be_racer
 from tests.unit.models.conftest import CARD, make_frame
 from tests.unit.serving.world import SPEC
 
 TITLE = "Of two promotions that race, exactly one wins and the other is told so"
-QUICK, FULL = 10, 50
+QUICK, FULL = 4, 50
 AHEAD_SECONDS = 0.05  # both wait for the same moment
 
 
@@ -29,16 +30,16 @@ def run(size: int) -> Outcome:
 
 def planted() -> Outcome:
     """The same when the champion is looked at before, and written whatever it is by then."""
-    return _raced(10, "--look-then-write")
+    return _raced(4, look_then_write=True)
 
 
-def _raced(rounds: int, *options: str) -> Outcome:
+def _raced(rounds: int, *, look_then_write: bool = False) -> Outcome:
     faults: list[str] = []
     winners: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         ledger = workspace(root, versions=2 * rounds)
-        with racers(root, options) as pair:
+        with racers(root, look_then_write=look_then_write) as pair:
             for k in range(rounds):
                 expected = winners[-1] if winners else None
                 said = race(pair, (2 * k + 1, 2 * k + 2), expected)
@@ -65,42 +66,38 @@ def workspace(root: Path, *, versions: int) -> Ledger:
 
 
 @contextmanager
-def racers(root: Path, options: Sequence[str]) -> Iterator[list[subprocess.Popen[str]]]:
-    """Two processes that wait for a line and promote."""
-    command = [sys.executable, "-W", "ignore", "-m", "tests.faults.racer", str(root), *options]
-    pair = [
-        subprocess.Popen(
-            command, cwd=FOLDER.parents[1], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
+def racers(root: Path, *, look_then_write: bool) -> Iterator[list[Connection]]:
+    """Two processes that prepare and promote when told."""
+    # Forked: what they are about begins after everything is imported.
+    context = multiprocessing.get_context("fork")
+    pair, processes = [], []
+    for _ in range(2):
+        mouth, ear = context.Pipe()
+        processes.append(context.Process(target=be_racer, args=(ear, root, look_then_write), daemon=True))
+        processes[-1].start()
+        pair.append(mouth)
     try:
         yield pair
     finally:
-        for racer in pair:
-            racer.communicate(timeout=60)  # the end of its input ends it
+        for mouth, process in zip(pair, processes, strict=True):
+            mouth.send(None)
+            process.join(timeout=60)
 
 
-def race(
-    pair: Sequence[subprocess.Popen[str]], versions: tuple[int, int], expected: int | None
-) -> dict[int, str]:
+def race(pair: Sequence[Connection], versions: tuple[int, int], expected: int | None) -> dict[int, str]:
     """What each of the two says: won, lost, or what went wrong."""
     for racer, version in zip(pair, versions, strict=True):
-        _tell(racer, f"prepare {version}")
+        racer.send(("prepare", version))
     for racer in pair:
         _hear(racer)
     start = time.monotonic() + AHEAD_SECONDS
     for racer, version in zip(pair, versions, strict=True):
-        _tell(racer, f"promote {version} {expected or 0} {start!r}")
+        racer.send(("promote", version, expected, start))
     return {version: _hear(racer) for racer, version in zip(pair, versions, strict=True)}
 
 
-def _tell(racer: subprocess.Popen[str], line: str) -> None:
-    assert racer.stdin
-    racer.stdin.write(line + "\n")
-    racer.stdin.flush()
-
-
-def _hear(racer: subprocess.Popen[str]) -> str:
-    assert racer.stdout
-    return racer.stdout.readline().strip() or "died"
+def _hear(racer: Connection) -> str:
+    try:
+        return str(racer.recv()) if racer.poll(60) else "hung"
+    except EOFError:
+        return "died"

@@ -8,10 +8,12 @@ A case is a module `case_<id>.py` in this folder with
   that a check which finds nothing can never pass unseen;
 - `QUICK`, `FULL`: sizes for `make test` and for `make trust`;
 - `LIMIT_SECONDS = 2400` where the usual time limit is too short for the full size;
-- `SLOW = True` where even the quick size takes more than fifteen seconds: `make test-slow` runs it.
+- `SLOW = True` where even the quick size takes more than ten seconds: `make test-slow` runs it;
+- `SHARES_PRODUCT = True` where the quick size asks `served_product()` for nothing special and leaves it as it
+  was: the quick cases then share one process.
 
 Every case runs in a process of its own, with a time limit: a death by signal or a hang is a result, not an
-accident.
+accident. In full it starts from nothing; the quick ones are forked from `tests.faults.nursery`.
 """
 
 from __future__ import annotations
@@ -122,11 +124,17 @@ def run_apart(case: str, *, full: bool) -> Row:
         said, complained = child.communicate(timeout=limit_seconds(case))
     except subprocess.TimeoutExpired:
         _end(child)
+        return row_of(case, 0, "", "", hung=True)
+    return row_of(case, child.returncode, said, complained)
+
+
+def row_of(case: str, status: int, said: str, complained: str, *, hung: bool = False) -> Row:
+    """What a case's process came to: its own line, or that it hung or died."""
+    if hung:
         return Row(case.upper(), "hung", 1, 1, f"no end after {limit_seconds(case)} s", planted_found=False)
-    if child.returncode != 0:
+    if status != 0:
         tail = complained.strip().splitlines()[-1:] or [""]
-        told = f"exit {child.returncode}: {tail[0][:300]}"
-        return Row(case.upper(), "died", 1, 1, told, planted_found=False)
+        return Row(case.upper(), "died", 1, 1, f"exit {status}: {tail[0][:300]}", planted_found=False)
     return Row(**json.loads(said.strip().splitlines()[-1]))
 
 

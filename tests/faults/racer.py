@@ -1,10 +1,10 @@
-"""Run by case F8: promotes versions at given moments, in a process of its own."""
+"""The racers of case F8: they promote versions at given moments, each in a process of its own."""
 
 from __future__ import annotations
 
-import sys
 import time
 from datetime import datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from sqlalchemy import insert, update
@@ -46,19 +46,16 @@ def promoted(registry: Registry, version: int, expected: int | None, start: floa
     return "won"
 
 
-def main() -> None:
-    registry = Registry(RegistrySettings(root=Path(sys.argv[1])))
-    if "--look-then-write" in sys.argv:
+def be_racer(ear: Connection, root: Path, look_then_write: bool) -> None:
+    """Prepare and promote as told, until told nothing more."""
+    registry = Registry(RegistrySettings(root=root))
+    if look_then_write:
         registry._ledger = LookThenWrite(registry._ledger.path)
-    for line in sys.stdin:
-        what, version, *more = line.split()
+    while (said := ear.recv()) is not None:
+        what, version, *more = said
         if what == "prepare":
             # Copied and verified before the race, so that the race is about the champion.
-            load_bundle(registry.fetch("churn", int(version)))
-            print("ready", flush=True)
+            load_bundle(registry.fetch("churn", version))
+            ear.send("ready")
         else:
-            print(promoted(registry, int(version), int(more[0]) or None, float(more[1])), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+            ear.send(promoted(registry, version, *more))

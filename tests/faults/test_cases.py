@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.faults.harness import case_ids, is_slow, run_apart
+from tests.faults.harness import case_ids, is_slow
+from tests.faults.nursery import Nursery, nursery
 
 CASES = [pytest.param(c, marks=pytest.mark.slow) if is_slow(c) else c for c in case_ids()]
 
 
+@pytest.fixture(scope="module")
+def cases() -> Iterator[Nursery]:
+    with nursery() as found:
+        yield found
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_case_holds_and_finds_its_planted_defect(case: str) -> None:
-    row = run_apart(case, full=False)
+def test_case_holds_and_finds_its_planted_defect(cases: Nursery, case: str) -> None:
+    row = cases.run(case)
     assert row.passed, row
