@@ -141,9 +141,7 @@ class Forgetful(Keyring):
 
 
 def forgetful(world: World) -> Any:
-    """The guarded application with one keyring for all its requests."""
-    kept = vars(world).setdefault("keyring", None) or Forgetful(
-        world.runtime.shared.database, clock=lambda: world.clock.at, ticks=lambda: world.clock.ticks
-    )
-    vars(world)["keyring"] = kept
-    return guarded(world, keep=replace(world.runtime.keep, verify=kept.verify, verify_blocks=kept.blocks))
+    """The guarded application with one such keyring for all its requests."""
+    runtime = world.runtime
+    kept = Forgetful(runtime.shared.database, clock=lambda: world.clock.at, ticks=lambda: world.clock.ticks)
+    return guarded(world, keep=replace(runtime.keep, verify=kept.verify, verify_blocks=kept.blocks))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,7 @@ class BrokenWorld(World):
 
     broken: Callable[[World], Any] = lambda world: world.app
 
-    @property
+    @cached_property
     def app(self) -> Any:
         return self.broken(self)
 

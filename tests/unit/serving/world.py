@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -177,9 +177,9 @@ class World:
     log: io.StringIO
     keys: dict[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def app(self) -> Guard:
-        """The guarded application."""
+        """The guarded application; making it costs more than most calls."""
         return Guard(create_app(lambda: self.runtime.use_cases), keep=lambda: self.runtime.keep)
 
     def call(
