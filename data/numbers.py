@@ -21,6 +21,8 @@ _EXPONENT = r"(?:[eE][+-]?\d+)?"
 _POINT = rf"(?:{_DIGITS.format(mark=',', blank=_GROUP)}(?:\.\d*)?|[+-]?\.\d+){_EXPONENT}"
 _COMMA = rf"(?:{_DIGITS.format(mark='[.]', blank=_GROUP)}(?:,\d*)?|[+-]?,\d+){_EXPONENT}"
 _SIGNS = "[.,]"
+PATTERNS: dict[Style, str] = {"point": _POINT, "comma": _COMMA}
+"""What a number looks like in each style; for whoever reads text outside the database."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import typer
 
 from data.errors import InputError
 from partnerintel import __version__, environment
+from partnerintel.commands import fit as fit_commands
 from partnerintel.failing import DEBUG, guarded
 from partnerintel.progress import progress
 
@@ -350,6 +351,9 @@ def keys_revoke(
 
     keys.revoke(_open(workspace), key_id, now=_now())
     typer.echo(f"{key_id} revoked")
+
+
+fit_commands.register(app)
 
 
 def main() -> None:

@@ -50,6 +50,11 @@ def rows_to_score(project: Project, model: str, bundle: Any, *, source: Path | N
         DataError: The file cannot be used, or has none of the model's columns.
     """
     mapping = snapshot_of(project, model)
+    if mapping is None and model.partition(".")[0] == "fit":
+        from partnerintel.prospect_rows import prospect_rows
+
+        keys, features, findings = prospect_rows(project, source=source, now=now)
+        return Rows(keys, _filled(features, bundle), findings)
     if mapping is None and source is None:
         return resident_rows(project)
     authored = mapping or SnapshotMapping(model=model, path="-", entity_id=bundle.spec.entity_id)

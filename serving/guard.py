@@ -187,9 +187,9 @@ def _check_single(scope: Scope) -> None:
 
 
 def _body_limit(route: Route, settings: ServingSettings) -> int:
-    return (
-        min(settings.max_body_bytes, MAX_FIELDS_BYTES) if route.form == "fields" else settings.max_body_bytes
-    )
+    if route.form == "upload":
+        return settings.max_upload_bytes
+    return min(settings.max_body_bytes, MAX_FIELDS_BYTES) if route.form else settings.max_body_bytes
 
 
 def _pages(keep: Gatekeeping, scope: Scope) -> Callable[[Problem], Page] | None:

@@ -35,7 +35,7 @@ class Route:
         native: Whether BentoML answers it, rather than the mounted application.
         optional: Whether the operator can switch it off (`docs: false`).
         page: Whether it belongs to the console: people sign in, errors are pages, a form may be posted.
-        form: What a page takes as a body: `fields` (URL-encoded, small) or `upload` (multipart, one file).
+        form: What is a body instead: `fields` (URL-encoded, small) or `upload` (multipart, one file).
     """
 
     method: str
@@ -119,6 +119,19 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/models/{name}/score", EVERYONE, body=True),
     Route("GET", "/v1/decisions/{decision_id}", EVERYONE),
     Route("POST", "/v1/fit/score", RECRUITERS, body=True),
+    Route("POST", "/v1/fit/lists", RECRUITERS, form="upload"),
+    Route("GET", "/v1/fit/lists", RECRUITERS),
+    Route("GET", "/v1/fit/lists/{list_id}", RECRUITERS),
+    Route("POST", "/v1/fit/lists/{list_id}/dry-run", RECRUITERS, body=True),
+    Route("POST", "/v1/fit/lists/{list_id}/confirm", RECRUITERS, body=True),
+    Route("GET", "/v1/fit/lists/{list_id}/export", RECRUITERS),
+    Route("GET", "/v1/fit/lists/{list_id}/report", RECRUITERS),
+    Route("POST", "/v1/fit/lists/{list_id}/outcomes", RECRUITERS, body=True),
+    Route("GET", "/v1/fit/lists/{list_id}/prospects/{prospect_id}", RECRUITERS),
+    Route("GET", "/v1/fit/lists/{list_id}/prospects/{prospect_id}/lift", RECRUITERS),
+    Route("POST", "/v1/fit/lists/{list_id}/overrides", RECRUITERS, body=True),
+    Route("POST", "/v1/fit/lists/{list_id}/overrides/{override_id}/withdraw", RECRUITERS),
+    Route("GET", "/v1/jobs/{job_id}", EVERYONE),
     Route("POST", "/fit_score", RECRUITERS, body=True, native=True),
     Route("POST", "/v1/tiers/recommend", PARTNER_READERS, body=True),
     Route("GET", "/v1/partners/{partner_id}/tier", PARTNER_READERS),

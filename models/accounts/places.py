@@ -53,6 +53,11 @@ def _street_word(word: str) -> str:
     return _DIRECTIONS.get(word, _COMPOUND.sub("", word))
 
 
+def is_country(code: str) -> bool:
+    """Whether a two-letter code, in lower case, stands for a country."""
+    return len(code) == 2 and code in set(word_map("countries").values())
+
+
 def country_code(text: str) -> str:
     """Two-letter code in lower case; an unknown country stays as folded text."""
     folded = fold(text)

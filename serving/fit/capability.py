@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from data.mapping import parse_settings
 from models.fit.settings import FitSettings
+from serving.fit.lists import Lists
 from serving.fit.scoring import FitScoring
+from serving.fit.using import ScoredLists
+from serving.jobs import Jobs
 from serving.shared import Shared
 
 
@@ -16,9 +19,15 @@ class Fit:
 
     Attributes:
         scoring: Prospects sent one by one.
+        lists: Lists of prospects, until they are scored.
+        scored: Lists of prospects, from then on.
+        jobs: Long work.
     """
 
     scoring: FitScoring
+    lists: Lists
+    scored: ScoredLists
+    jobs: Jobs
 
 
 def open_fit(shared: Shared) -> Fit:
@@ -28,4 +37,5 @@ def open_fit(shared: Shared) -> Fit:
         ConfigError: The `fit:` section cannot be used.
     """
     settings = parse_settings(FitSettings, shared.config.get("fit") or {}, at="fit")
-    return Fit(FitScoring(shared, settings))
+    scoring = FitScoring(shared, settings)
+    return Fit(scoring, Lists(shared, scoring), ScoredLists(shared, scoring), shared.jobs)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.tables import TABLES, Column
-from models.accounts.places import country_code
+from models.accounts.places import country_code, is_country
 from serving.problems import FieldError, pointer
 from serving.rows import MAX_NUMBER, MAX_TEXT, BadRow, _id_fault, _kind
 
@@ -104,7 +104,7 @@ def text_value(name: str, given: Any) -> tuple[str | None, str]:
         return None, ""
     if name == "country":
         code = country_code(text)
-        if len(code) != 2 or not code.isalpha():
+        if not is_country(code):
             return None, "is not a country; a two-letter code such as DE is understood best"
         return code.upper(), ""
     return text, ""

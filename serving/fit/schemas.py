@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from serving.schemas import (
     MAX_ROWS,
@@ -14,6 +14,7 @@ from serving.schemas import (
     RowErrorShape,
     ScoreShape,
     Shape,
+    _whole,
 )
 
 LOOSE = (
@@ -116,3 +117,190 @@ class FitScoreAnswer(Shape):
 
     results: list[FitResultShape]
     errors: list[RowErrorShape]
+
+
+class ConfirmRequest(Envelope):
+    """Score a list under a mapping; without one, under the mapping shown."""
+
+    mapping: Annotated[dict[Name, Name] | None, Field(description="Field → column.")] = None
+    motion: Name | None = None
+
+
+class DryRunRequest(Envelope):
+    """Say what would become of every row under a mapping."""
+
+    mapping: Annotated[dict[Name, Name], Field(description="Field → column.")]
+
+
+class OutcomeIn(Envelope):
+    """What came of one prospect."""
+
+    prospect_id: Name
+    succeeded: bool
+
+
+class OutcomesRequest(Envelope):
+    """What came of prospects of a list."""
+
+    outcomes: Annotated[list[OutcomeIn], Field(min_length=1, max_length=10_000)]
+
+
+class OverrideRequest(Envelope):
+    """A person's word beside the model's rank."""
+
+    prospect_id: Name
+    value: Literal["strategic", "accepted", "rejected"]
+    reason: Annotated[str, Field(min_length=1, max_length=2_000)]
+    expires_at: Annotated[
+        str,
+        Field(pattern=r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}Z)?$", description="RFC 3339 UTC, or a date."),
+    ]
+
+
+class PageQuery(Envelope):
+    """Which rows of a list, in which order."""
+
+    model_config = ConfigDict(strict=False)
+
+    sort: Annotated[str, Field(max_length=40, description="rank, line, company, country, fit_score, -…")] = (
+        "rank"
+    )
+    search: Annotated[str, Field(max_length=200)] = ""
+    status: Literal["ranked", "existing_partner", "duplicate", "fault"] | None = None
+    evidence: Literal["strong", "moderate", "thin", "insufficient"] | None = None
+    verdict: Literal["accept", "review", "decline"] | None = None
+    country: Annotated[str | None, Field(max_length=10)] = None
+    partner_type: Annotated[str | None, Field(max_length=200)] = None
+    motion: Annotated[str | None, Field(max_length=200)] = None
+    limit: Annotated[int, Field(ge=1, le=500), BeforeValidator(_whole)] = 50
+    cursor: Annotated[str | None, Field(max_length=40)] = None
+
+
+class ListsQuery(Envelope):
+    """A page of lists."""
+
+    model_config = ConfigDict(strict=False)
+
+    limit: Annotated[int, Field(ge=1, le=200), BeforeValidator(_whole)] = 50
+    cursor: Annotated[str | None, Field(max_length=40)] = None
+
+
+class ExportQuery(Envelope):
+    """Format and rows of an export."""
+
+    model_config = ConfigDict(strict=False)
+
+    format: Literal["csv", "xlsx", "parquet"] = "csv"
+    rows: Literal["all", "ranked", "existing_partner", "duplicate", "fault"] = "all"
+
+
+class LiftQuery(Envelope):
+    """The rank a prospect should reach."""
+
+    model_config = ConfigDict(strict=False)
+
+    rank: Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)]
+
+
+class ListShape(BaseModel):
+    """A list: where it came from, what became of its rows, which models ranked it."""
+
+    list_id: str
+    name: str
+    state: Literal["draft", "scoring", "ready"]
+    created_at: str
+    scored_at: str | None
+    motion: str | None
+    columns: list[str]
+    mapping: dict[str, str]
+    counts: dict[str, int]
+    notes: list[str]
+    models: dict[str, dict[str, str]]
+    job: str | None
+
+
+class DraftShape(ListShape):
+    """A list with what a dry run found."""
+
+    dry_run: dict[str, Any] | None = None
+
+
+class ListsAnswer(Shape):
+    """Lists, newest first."""
+
+    lists: list[ListShape]
+    next_cursor: str | None
+
+
+class ListPageAnswer(Shape):
+    """Rows of a list."""
+
+    rows: list[dict[str, Any]]
+    total: int
+    next_cursor: str | None
+    list: ListShape
+
+
+class JobShape(Shape):
+    """How far long work is."""
+
+    job_id: str
+    kind: str
+    state: Literal["queued", "running", "done", "failed"]
+    done: int
+    total: int
+    message: str
+    result: dict[str, Any]
+    created_at: str
+    updated_at: str
+
+
+class OutcomesAnswer(Shape):
+    """How many outcomes were kept, and which prospects the list does not rank."""
+
+    accepted: int
+    unknown: list[str]
+
+
+class OverrideShape(Shape):
+    """An override."""
+
+    override_id: str
+    value: str
+    model_value: dict[str, Any]
+    author: str
+    reason: str
+    created_at: str
+    expires_at: str
+    withdrawn_at: str | None
+
+
+class LiftAnswer(Shape):
+    """What would take a prospect to a rank; no plan when nothing that can be chosen does."""
+
+    prospect_id: str
+    rank: int
+    rank_wanted: int
+    probability_needed: float | None
+    plans: list[PlanShape]
+    best_that_can_be_chosen: PlanShape | None
+
+
+class ListProspectAnswer(BaseModel):
+    """A ranked row with everything about the prospect."""
+
+    prospect_id: str
+    rank: int
+    answer: dict[str, Any]
+    same_model_as_ranked: bool
+
+
+class ListReportAnswer(Shape):
+    """What came of a list."""
+
+    list_id: str
+    models: dict[str, dict[str, str]]
+    scored_at: str | None
+    outcomes: dict[str, Any]
+    selection: list[dict[str, Any]]
+    overrides: dict[str, Any]

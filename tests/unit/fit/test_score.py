@@ -70,8 +70,18 @@ def test_a_bare_prospect_has_less_evidence_and_is_told_what_would_narrow_it(serv
     rich, poor = score(served, GOOD, bare).json()["results"]
     assert len(poor["most_useful_missing"]) == 3
     assert rich["most_useful_missing"] == []
-    width = [f["fit_probability"]["interval"][1] - f["fit_probability"]["interval"][0] for f in (rich, poor)]
-    assert width[1] > width[0]
+    told = poor["fit_probability"]
+    if told["evidence"] == "insufficient":
+        # Not a guess dressed up as a probability: the scorecard's points, and said to be that.
+        assert told["value"] is None
+        assert poor["fit_score_is"] == "scorecard_points"
+        assert told["warnings"]
+    else:
+        width = [
+            low_high[1] - low_high[0] for low_high in (rich["fit_probability"]["interval"], told["interval"])
+        ]
+        assert width[1] > width[0]
+    assert told["evidence"] in ("thin", "insufficient")
     assert poor["vetting"]["verdict"] == "review"
     assert "Required fields: not given: partner_type." in {c["sentence"] for c in poor["vetting"]["checks"]}
 

@@ -1,0 +1,108 @@
+"""Commands about prospects: `fit-list` and `profile`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data.errors import InputError
+from partnerintel.failing import guarded
+from partnerintel.progress import progress
+
+MOST_SHOWN = 20
+Dir = Annotated[Path, typer.Option("--workspace", "-w", help="Folder with partnerintel.yaml.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("fit-list")(fit_list)
+    app.command("profile")(profile)
+
+
+@guarded
+def fit_list(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="List of prospects: CSV or XLSX.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Ranked list to write (csv, xlsx, parquet); without: a dry run."),
+    ] = None,
+    faults: Annotated[Path | None, typer.Option(help="Write the faulty rows here.")] = None,
+    motion: Annotated[str | None, typer.Option(help="Motion of prospects that name none.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option("--map", help="FIELD=COLUMN; replaces the proposed mapping.")
+    ] = None,
+    workspace: Dir = Path(),
+) -> None:
+    """Rank a recruiter's list: faults, duplicates and existing partners marked, nothing else changed."""
+    from partnerintel import prospects
+    from partnerintel.console import print_table
+    from partnerintel.settings import open_project
+
+    now = datetime.now(UTC).replace(tzinfo=None)
+    with progress("fit-list") as tick:
+        found = prospects.rank_list(
+            open_project(workspace),
+            source,
+            output=output,
+            faults=faults,
+            motion=motion,
+            mapping=_mapping(column),
+            now=now,
+            tick=tick,
+        )
+    for note in found.notes:
+        typer.echo(note, err=True)
+    typer.echo("Columns: " + ", ".join(f"{f} = {c}" for f, c in found.mapping.items()))
+    if found.faults:
+        shown = found.faults[:MOST_SHOWN]
+        print_table(
+            [{"line": f.line, "column": f.column, "given": f.given[:40], "fault": f.reason} for f in shown]
+        )
+        if len(found.faults) > len(shown):
+            typer.echo(f"… and {len(found.faults) - len(shown)} more; --faults FILE writes them all")
+    c = found.counts
+    typer.echo(
+        f"{c['rows']:,} rows = {c['ranked']:,} to rank + {c['faults']:,} faults + "
+        f"{c['duplicates']:,} duplicates + {c['existing_partners']:,} existing partners"
+    )
+    if output is None:
+        typer.echo("Dry run: nothing was scored. -o FILE writes the ranked list.")
+    else:
+        models = ", ".join(f"{m} version {v}" for m, v in sorted(found.models.items()))
+        typer.echo(f"Ranked by {models or 'nobody: there is nothing to rank'}: {output}")
+
+
+@guarded
+def profile(
+    model: Annotated[
+        str | None, typer.Argument(help="fit, or fit.MOTION; default: every profile in service.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Markdown file to write.")] = None,
+    workspace: Dir = Path(),
+) -> None:
+    """Print the ideal partner profile: which traits, how much, how sure, and what changed."""
+    from partnerintel import prospects
+    from partnerintel.outputs import check_output, write_whole
+    from partnerintel.settings import open_project
+
+    if output is not None:
+        check_output(output)
+    text = "\n".join(prospects.profile_pages(open_project(workspace), model=model))
+    if output is None:
+        typer.echo(text)
+    else:
+        write_whole(output, lambda p: p.write_text(text, encoding="utf-8"))
+        typer.echo(output)
+
+
+def _mapping(given: list[str] | None) -> dict[str, str] | None:
+    if not given:
+        return None
+    pairs = [text.partition("=") for text in given]
+    wrong = [f"{a}{b}{c}" for a, b, c in pairs if not (a and b and c)]
+    if wrong:
+        raise InputError(f"--map {wrong[0]!r} is not FIELD=COLUMN.", allowed='such as --map "name=Firma"')
+    return {field: column for field, _, column in pairs}

@@ -1,0 +1,90 @@
+"""Rows of a list as they are stored: what is searched and sorted by in columns, the rest as one text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from serving.decisions import canonical
+from serving.fit.intake import Fault, Intake, ListRow
+from serving.fit.ranking import Ranked
+
+
+def row_records(list_id: str, intake: Intake, ranked: Sequence[Ranked]) -> list[dict[str, Any]]:
+    """One record for each row of the file, by line."""
+    cells = dict(zip(intake.table.lines, intake.table.rows, strict=True))
+    cells |= {f.line: f.given for f in intake.table.faults}
+    found = [_ranked(list_id, r, cells) for r in ranked]
+    for double in intake.doubles:
+        detail = {
+            "duplicate_of_line": double.of_line,
+            "match_probability": double.probability,
+            "match_evidence": list(double.evidence),
+        }
+        found.append(_record(list_id, "duplicate", double.row, cells, detail))
+    for known in intake.existing:
+        detail = {
+            "existing_partner_id": known.partner_id,
+            "match_probability": known.probability,
+            "match_evidence": list(known.evidence),
+        }
+        found.append(_record(list_id, "existing_partner", known.row, cells, detail))
+    found += [_fault(list_id, fault, cells) for fault in intake.faults]
+    return sorted(found, key=lambda r: r["line"])
+
+
+def _ranked(list_id: str, one: Ranked, cells: Mapping[int, Any]) -> dict[str, Any]:
+    detail = {
+        "probability_low": one.low,
+        "probability_high": one.high,
+        "outside_experience": one.outside,
+        "scorecard_points": one.points,
+        "reasons_for": list(one.reasons_for),
+        "reasons_against": list(one.reasons_against),
+        "warnings": list(one.warnings),
+        "model": one.model,
+    }
+    record = _record(list_id, "ranked", one.row, cells, detail)
+    return {
+        **record,
+        "rank": one.rank,
+        "fit_score": one.fit_score,
+        "probability": one.probability,
+        "evidence": one.evidence,
+        "verdict": one.verdict,
+    }
+
+
+def _record(
+    list_id: str, status: str, row: ListRow, cells: Mapping[int, Any], detail: Mapping[str, Any]
+) -> dict[str, Any]:
+    company = str(row.values.get("name") or row.values.get("domain") or "")
+    searched = " ".join([company, str(row.values.get("domain") or ""), row.prospect_id]).casefold()
+    values = {k: v for k, v in row.values.items() if v is not None}
+    return {
+        "list_id": list_id,
+        "line": row.line,
+        "status": status,
+        "rank": None,
+        "prospect_id": row.prospect_id,
+        "company": company[:500],
+        "country": str(row.values.get("country") or "")[:10],
+        "partner_type": str(row.values.get("partner_type") or "")[:200],
+        "motion": str(row.values.get("motion") or "")[:200],
+        "fit_score": None,
+        "probability": None,
+        "evidence": "",
+        "verdict": "",
+        "search": searched,
+        "detail": canonical({"cells": list(cells[row.line]), "values": values, **detail}),
+    }
+
+
+def _fault(list_id: str, fault: Fault, cells: Mapping[int, Any]) -> dict[str, Any]:
+    detail = {
+        "fault_field": fault.column or fault.field,
+        "fault_given": fault.given,
+        "fault_reason": fault.reason,
+    }
+    row = ListRow(fault.line, f"line-{fault.line}", {})
+    return _record(list_id, "fault", row, cells, detail)
