@@ -28,7 +28,12 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
     ("", (Item("Overview", "/console", "home"),)),
     (
         "Partners",
-        (Item("Alerts", "/console/alerts", "bell"), Item("Partners", "/console/partners", "people")),
+        (
+            Item("Alerts", "/console/alerts", "bell"),
+            Item("Partners", "/console/partners", "people"),
+            Item("Tier changes", "/console/tiers", "tier"),
+            Item("Tier simulator", "/console/tiers/simulator", "slider"),
+        ),
     ),
     (
         "Trust",
@@ -55,6 +60,13 @@ def may_send(path: str, identity: Identity | None) -> bool:
     """Whether the caller's role may send a form; the path as in the route table."""
     roles = _FORMS.get(path)
     return identity is not None and path in _FORMS and (roles is None or identity.role in roles)
+
+
+def current(path: str) -> str:
+    """The entry of the menu a page belongs to: the one whose path it extends the furthest; ''."""
+    paths = [item.path for _, items in SECTIONS for item in items]
+    within = [p for p in paths if path == p or (p != "/console" and path.startswith(p + "/"))]
+    return max(within, key=len, default="")
 
 
 def menu(identity: Identity | None) -> Sequence[tuple[str, Sequence[Item]]]:

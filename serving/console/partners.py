@@ -43,6 +43,8 @@ KEYS: Mapping[str, Callable[[Standing], Any]] = {
     "country": lambda r: r.company.fact("country") or None,
     "manager": lambda r: r.manager_id or None,
 }
+QBR_GROUPS = ("pipeline", "revenue", "enablement", "satisfaction")
+MOST_FIGURES = 5
 DONE: Mapping[str, str] = {
     "override": "Declared. It holds from the next refresh on, beside what the model says.",
     "withdraw": "Taken back. The model's word holds from the next refresh on.",
@@ -71,7 +73,41 @@ def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
         )
 
     _one(router, use_cases)
+    _qbr(router, use_cases)
     _overrides(router, use_cases)
+
+
+def _qbr(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+    @router.get("/console/partners/{partner_id}/qbr")
+    def qbr(request: Request, partner_id: str) -> Response:
+        console, identity, cases = console_of(use_cases), identity_of(request), use_cases()
+        view = console.view()
+        if not view.sees(partner_id, manager_id=manager_limit(identity)):
+            raise NotFoundError("There is no such partner.")
+        scores, _ = _scores(cases, view, partner_id, identity)
+        health = _health(cases, partner_id, identity) if scores else None
+        return page(
+            request,
+            "qbr.html",
+            partner=console.directory.company(partner_id),
+            manager=view.partners.managers.get(partner_id, "") if view.partners else "",
+            shown=_reference(console, view, scores),
+            health=health,
+            bars=diverging(_points(health)),
+            past=history(health["history"]) if health else None,
+            tier=cases.tiers.recommending.of_partner(partner_id, identity=identity, max_reasons=3),
+            figures=_figures(view, partner_id),
+            now=console.clock(),
+        )
+
+
+def _figures(view: View, partner_id: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Pipeline and enablement in figures, beside what is usual among peers."""
+    facts = [f for f in _facts(view, partner_id) if f["group"] in QBR_GROUPS and f["value"] == f["value"]]
+    return [
+        (g, [f for f in facts if f["group"] == g and f["peer"] is not None][:MOST_FIGURES])
+        for g in QBR_GROUPS
+    ]
 
 
 def _one(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
@@ -100,6 +136,9 @@ def _one(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
             bars=diverging(_points(health)),
             past=history(health["history"]) if health else None,
             label=lambda feature: label_of(console, feature),
+            tier=use_cases().tiers.recommending.of_partner(partner_id, identity=identity, max_reasons=1)
+            if scores
+            else None,
             alerts=_alerts(use_cases(), partner_id, identity),
             in_a_month=(console.clock() + timedelta(days=30)).date(),
             tomorrow=(console.clock() + timedelta(days=1)).date(),

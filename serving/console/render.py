@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse
 from serving.asgi import IDENTITY, Page
 from serving.auth import Identity
 from serving.console import charts, words
-from serving.console.navigation import may_open, may_send, menu
+from serving.console.navigation import current, may_open, may_send, menu
 from serving.console.waterfall import waterfall
 from serving.problems import TITLES, Problem
 
@@ -77,6 +77,7 @@ def environment() -> Environment:
         "group_words": words.GROUP,
         "may_open": may_open,
         "may_send": may_send,
+        "current": current,
         "waterfall": waterfall,
         "charts": charts,
     }
