@@ -135,7 +135,11 @@ class Pump:
                 parts = []
                 if lake.has(name):
                     files = [str(p) for p in lake.paths(name)]
-                    parts.append(f"SELECT * FROM read_parquet({files}) SEMI JOIN wanted USING (partner_id)")
+                    own = f"FROM read_parquet({files}) SEMI JOIN wanted USING (partner_id)"
+                    # A correction may have moved a record to another partner: all its versions count.
+                    key = "event_id" if name == "events" else "partner_id"
+                    versions = f"WHERE {key} IN (SELECT {key} {own})"
+                    parts.append(f"SELECT * FROM read_parquet({files}) {versions}")
                 if name == "events":
                     # In the lake a hash settles which of two versions known at once is the later one.
                     parts.append("SELECT *, 'waiting' AS row_hash FROM waiting")
