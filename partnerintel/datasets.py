@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from data.checks import Finding
 from data.errors import InputError, MissingDataError, NotFoundError
 from data.mapping import SnapshotMapping, nearest
-from partnerintel.preparing import data_span, lake_of, training_dates
+from partnerintel.preparing import DATED, data_span, lake_of, training_dates
 from partnerintel.progress import Tick
 from partnerintel.settings import Project
 
@@ -45,9 +45,9 @@ def trainable(project: Project) -> list[str]:
 
 def _fit_models(project: Project) -> list[str]:
     """Fit where it is known who signed when and what came of it, and a profile for each large motion."""
-    partners = project.data.tables.get("partners", ())
-    dated = any(t.columns is None or "signed_at" in t.columns for t in partners)
-    if not (dated and "deals" in project.data.tables):
+    tables = project.data.tables
+    dated = any(t.columns is None or "signed_at" in t.columns for t in tables.get("partners", ()))
+    if "prospects" not in tables and not (dated and "deals" in tables):
         return []
     from training.fit_rows import motions
 
@@ -147,10 +147,15 @@ def _fit(project: Project, model: str, *, now: datetime, tick: Tick) -> Dataset:
         lake,
         SPEC,
         settings=project.fit,
-        known_until=min(now, data_span(lake)[1]),
+        known_until=_known_until(lake, now),
         scorecard=project.scorecards.get(model, project.scorecards.get(FIT, default)),
         motion=model.partition(".")[2] or None,
     )
+
+
+def _known_until(lake: Lake, now: datetime) -> datetime:
+    """The end of what is known; without any dated row, now."""
+    return min(now, data_span(lake)[1]) if any(lake.has(t) for t in DATED) else now
 
 
 def _from_columns(

@@ -46,26 +46,20 @@ def from_lake(
         motion: Only partners of this go-to-market motion; None: all.
 
     Raises:
-        MissingDataError: No partner has a signing date, or there are no deals.
-        NotEnoughEvidenceError: No partner's first year is over, or no fact tells them apart.
+        MissingDataError: There is neither a partner nor a prospect.
+        NotEnoughEvidenceError: No fact tells them apart, or nobody is of that motion.
     """
-    partners, prospects = lake.read("partners"), lake.read("prospects")
-    signed = _signed(partners)
-    deals = lake.read("deals")
-    if signed.empty or deals.empty:
+    partners, prospects, deals = (lake.read(t) for t in ("partners", "prospects", "deals"))
+    labels = _labels(partners, deals, settings=settings, known_until=known_until)
+    population = _population(prospects, known_until)
+    # Without an outcome the scorecard can still be looked at on whoever is on record.
+    frame = _unlabelled(partners, population) if labels.empty else _frame(labels, partners, prospects)
+    if frame.empty:
         raise MissingDataError(
-            "Fit needs to know when partners signed and what they won.",
-            allowed="`signed_at` in partners, and deals with `sourced`",
-            next_step="Map them under `tables:`. Until then the scorecard scores prospects.",
+            "There is neither a partner nor a prospect on record.",
+            allowed="partners with `signed_at` and deals with `sourced`; for the scorecard alone, prospects",
+            next_step="Map them under `tables:`.",
         )
-    start = deals["event_at"].min().floor("D")
-    labels = build_labels(signed, deals, settings=settings, data_start=start, known_until=known_until)
-    if labels.empty:
-        raise NotEnoughEvidenceError(
-            f"No partner was signed between {start.date()} and {settings.known_after_days} days ago.",
-            next_step="Until outcomes are known the scorecard scores prospects.",
-        )
-    frame, population = _frame(labels, partners, prospects), _population(prospects, known_until)
     given: dict[str, Any] = {"spec": _told(spec, scorecard), "settings": settings, "scorecard": scorecard}
     pooled = _dataset(frame, population, motion=None, **given)
     if motion is None:
@@ -76,6 +70,30 @@ def from_lake(
         raise NotEnoughEvidenceError(f"No partner of motion {motion!r} has a known outcome.", allowed=known)
     one = _dataset(frame, population[population["motion"] == motion], motion=motion, **given)
     return replace(one, pooled=pooled)
+
+
+def _labels(partners: Any, deals: Any, *, settings: FitSettings, known_until: datetime) -> Any:
+    """Outcomes known; none where nothing says who signed when, or what was won."""
+    start = deals["event_at"].min().floor("D") if len(deals) else known_until
+    return build_labels(
+        _signed(partners), deals, settings=settings, data_start=start, known_until=known_until
+    )
+
+
+def _unlabelled(partners: Any, population: Any) -> Any:
+    """Prospects, or else partners, as rows without an outcome."""
+    if len(population):
+        rows = population.rename(columns={"known_at": "signed_at"})
+        names = population.index.astype(str)
+        rows = rows.assign(prospect_id=names, partner_id=names)
+    else:
+        last = partners.drop_duplicates("partner_id", keep="last").reset_index(drop=True)
+        facts = build_facts(last, year=last["known_at"].dt.year.to_numpy(dtype=np.float64))
+        rows = facts.assign(
+            signed_at=last["known_at"], prospect_id=last["partner_id"], partner_id=last["partner_id"]
+        )
+    never = np.full(len(rows), np.datetime64("NaT", "us"))
+    return rows.assign(y=np.nan, known_at=never, name=None, group=rows["prospect_id"]).reset_index(drop=True)
 
 
 def motions(lake: Any, *, settings: FitSettings, known_until: datetime) -> list[str]:
@@ -170,6 +188,7 @@ def _dataset(
     spec = spec.restricted_to(set(spec.names) - {d.column for d in dropped})
     horizon = settings.horizon_days
     outcomes = frame[["row_id", "y", "known_at"]].assign(horizon_days=np.int64(horizon))
+    outcomes = outcomes[outcomes["y"].notna()].reset_index(drop=True)
     name = f"{spec.name}.{motion}" if motion else spec.name
     title = f"{spec.title}: {motion}" if motion else spec.title
     return Dataset(

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 
 from data.errors import MissingDataError, NotEnoughEvidenceError
+from models.fit.card import FIT_DEFAULT
 from models.fit.settings import FitSettings
 from tests.unit.fit.worlds import dataset_of
+from training.estimators import fit_unlabelled
 from training.fit_rows import motions
-from training.splits import check_purged, rolling_origin
+from training.splits import check_purged, final_split, rolling_origin
 
 
 def test_features_are_those_known_before_signing(world: Any, dataset: Any) -> None:
@@ -81,8 +83,21 @@ def test_only_motions_with_many_partners_get_a_profile(world: Any) -> None:
     assert motions(lake, settings=FitSettings(motion_rows=5000), known_until=end) == []
 
 
-def test_without_signing_dates_the_message_says_what_to_map(world: Any) -> None:
-    partners = world.tables["partners"].assign(signed_at=pd.NaT)
-    bare = replace(world, tables={**world.tables, "partners": partners})
+def test_with_nobody_on_record_the_message_says_what_to_map(world: Any) -> None:
+    tables = {name: rows.iloc[:0] for name, rows in world.tables.items()}
     with pytest.raises(MissingDataError, match="signed_at"):
-        dataset_of(bare)
+        dataset_of(replace(world, tables=tables))
+
+
+@pytest.mark.parametrize("empty", [("deals",), ("deals", "prospects")])
+def test_without_any_outcome_the_scorecard_scores_and_gives_no_probability(world: Any, empty: Any) -> None:
+    tables = {name: rows.iloc[:0] if name in empty else rows for name, rows in world.tables.items()}
+    dataset = dataset_of(replace(world, tables=tables))
+    with pytest.raises(NotEnoughEvidenceError):
+        final_split(dataset)
+    bundle = fit_unlabelled(dataset)
+    rows = dataset.frame.head(20)
+    matrix = bundle.encode(rows)
+    assert np.allclose(bundle.points(matrix), FIT_DEFAULT.points(rows))
+    assert np.isnan(bundle.score(matrix).probability[365]).all()
+    assert set(bundle.score(matrix).evidence) == {"insufficient"}

@@ -9,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
+import serving.runtime  # noqa: F401 — registers the tables of every capability
 from data.errors import ConfigError
 from serving.state import Database
 from serving.tables import METADATA
