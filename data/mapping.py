@@ -27,6 +27,7 @@ SECTIONS = (
     "churn",
     "alerts",
     "tiers",
+    "routing",
     "fit",
     "scorecards",
     "training",

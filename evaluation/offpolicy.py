@@ -11,7 +11,7 @@ self-normalized estimator for counterfactual learning (2015).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -137,6 +137,50 @@ def judge_policy(
         refusal=refused,
         answer="refused" if refused else _answer(gain),
     )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One policy against another, decision by decision.
+
+    Attributes:
+        gain: DR of the first less DR of the second.
+        refusal: Why there is no verdict: the log speaks for one of them too little.
+        answer: The verdict on the first.
+    """
+
+    gain: Value
+    refusal: Refusal | None
+    answer: Answer
+
+
+def compare_policies(
+    new: Decisions, old: Decisions, *, settings: SupportSettings | None = None, seed: int = 0
+) -> Comparison:
+    """Whether the log says that one policy brings more than another.
+
+    Args:
+        new: The log with the chances of the policy in question.
+        old: The same log with the chances of the other.
+        settings: What support is asked for, of each.
+        seed: Of the folds.
+    """
+    supports = [support_of(d) for d in (new, old)]
+    refused = refusal(supports[0], settings) or _of_other(refusal(supports[1], settings))
+    robust = []
+    for decisions in (new, old):
+        model = cross_fit(decisions, seed=seed) if len(decisions) else Rewards(*_nothing())
+        robust.append(model.policy + decisions.weights() * (decisions.reward - model.chosen))
+    freedom = max(min(s.effective_size for s in supports) - 1.0, 1.0)
+    gain = _mean((robust[0] - robust[1])[new.known], new.cluster[new.known], freedom)
+    return Comparison(gain, refused, "refused" if refused else _answer(gain))
+
+
+def _of_other(found: Refusal | None) -> Refusal | None:
+    """A refusal that concerns the policy compared with, and says so."""
+    if found is None:
+        return None
+    return replace(found, message=found.message.replace("No verdict", "No verdict on the other policy", 1))
 
 
 def _answer(gain: Value) -> Answer:

@@ -25,6 +25,7 @@ PAIR_COLUMNS = (
     "same_industry",
     "same_industry_services",
     "size_gap_log",
+    "size_ratio_log",
     "product_known_share",
     "product_deal_count",
     "product_deal_share",
@@ -146,8 +147,10 @@ def pair_columns(leads: LeadBlock, lead_at: Any, partners: PartnerBlock, partner
     asked = np.broadcast_to(leads.asked[lead_at], deals.shape)
     count = np.broadcast_to(leads.asked_count[lead_at], (len(deals),))
     known, brought, share = _products(deals, asked, count)
-    gap = np.abs(leads.employees_log[lead_at] - partners.employees_log[partner_at])
-    return np.column_stack([country, region, industry, industry * services, gap, known, brought, share])
+    # Signed as well: customers of a partner are usually larger than itself, so a ratio of 1 is not the best.
+    ratio = leads.employees_log[lead_at] - partners.employees_log[partner_at]
+    same = [country, region, industry, industry * services]
+    return np.column_stack([*same, np.abs(ratio), ratio, known, brought, share])
 
 
 def lead_columns(lead: Mapping[str, Any]) -> dict[str, float]:

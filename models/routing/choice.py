@@ -116,6 +116,39 @@ def choose(
     return Choice(winner, "", propensity, explored, order, fair, 0.0 if explored else cost)
 
 
+def chances(
+    policy: RoutingPolicy,
+    roster: Roster,
+    codes: Codes,
+    gain: Floats,
+    *,
+    explorable: bool,
+    received: Any,
+    exposure: Exposure,
+    preferred: Sequence[int] = (),
+) -> Floats:
+    """(N,) probability with which `choose` chooses each partner; all 0 where nobody is eligible.
+
+    What a policy would do with past leads is judged by these, not by one draw from them.
+
+    Args:
+        policy: The rules.
+        roster: Partners.
+        codes: (N,) exclusion codes.
+        gain: (N,) as for `choose`.
+        explorable: As for `choose`.
+        received: As for `choose`.
+        exposure: As for `choose`.
+        preferred: As for `choose`.
+    """
+    eligible = np.flatnonzero(codes == 0)
+    if not eligible.size:
+        return np.zeros(len(roster))
+    allowed, _, _ = _allowed(policy, roster, eligible, gain, exposure, preferred)
+    share = policy.exploration_share if explorable and eligible.size > 1 else 0.0
+    return propensities(eligible, _equals(allowed, gain, received), share=share, count=len(roster))
+
+
 def propensities(eligible: Any, best: Any, *, share: float, count: int) -> Floats:
     """(count,) probability of each partner: `share` spread over the eligible, the rest over the best."""
     found = np.zeros(count)

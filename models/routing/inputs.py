@@ -78,6 +78,12 @@ def _pair() -> Iterator[Feature]:
     )
     yield _number("size_gap_log", "difference in size", "Size differs by {value} (log ratio)", factor="size")
     yield _number(
+        "size_ratio_log",
+        "size of the lead beside the partner",
+        "The lead is larger than the partner by {value} (log ratio)",
+        factor="size",
+    )
+    yield _number(
         "product_known_share",
         "products known",
         "The partner has sold {value} of the products asked for",
