@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from data.errors import InputError
 from serving.auth import Identity
 from serving.console.charts import line
+from serving.console.days import read_day
 from serving.console.forms import Form, read_form
 from serving.console.pages import console_of, identity_of
 from serving.console.render import page
@@ -155,18 +156,6 @@ def _filled(form: Form, name: str, *, most: int = 2000) -> str:
     if not text:
         raise InputError(f"{name} is empty.", allowed="a few words", pointer=f"/{name}")
     return text
-
-
-def read_day(text: str, pointer: str) -> date:
-    """A date of a form or an address.
-
-    Raises:
-        InputError: It is none.
-    """
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InputError("That is no date.", allowed="YYYY-MM-DD", pointer=pointer) from None
 
 
 def last_monday(now: datetime) -> date:

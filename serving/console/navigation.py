@@ -26,6 +26,7 @@ class Item:
 
 SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
     ("", (Item("Overview", "/console", "home"),)),
+    ("Recruiting", (Item("Prospect lists", "/console/lists", "list"),)),
     (
         "Partners",
         (

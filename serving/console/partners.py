@@ -15,8 +15,9 @@ from starlette.responses import RedirectResponse, Response
 from data.errors import NotFoundError
 from serving.auth import Identity
 from serving.console import words
-from serving.console.alerts import label_of, read_day
+from serving.console.alerts import label_of
 from serving.console.charts import diverging, history
+from serving.console.days import read_day
 from serving.console.forms import Form, read_form
 from serving.console.grid import Grid, arrange, read_grid
 from serving.console.pages import console_of, identity_of

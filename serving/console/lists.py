@@ -1,0 +1,270 @@
+"""A recruiter's lists: drop a file, confirm what its columns mean, watch it being ranked, use the ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from data.errors import InputError
+from serving.auth import Identity
+from serving.console.days import read_day
+from serving.console.forms import CSRF, Form, check_same_site, check_token, read_form
+from serving.console.grid import read_grid
+from serving.console.pages import console_of, identity_of
+from serving.console.render import page
+from serving.fit.intake import FIELDS
+from serving.fit.store import STATUSES, Query
+from serving.fit.using import OVERRIDES
+
+if TYPE_CHECKING:
+    from serving.api import UseCases
+
+BASE = "/console/lists"
+SORTS: Mapping[str, bool] = {
+    "rank": False, "company": False, "country": False, "probability": True, "fit_score": True, "line": False,
+}  # fmt: skip
+FILTERS = ("q", "status", "evidence", "verdict", "country")
+STATUS_WORDS: Mapping[str, str] = {
+    "ranked": "Ranked", "existing_partner": "Partner already", "duplicate": "Duplicate", "fault": "Faulty",
+}  # fmt: skip
+VERDICTS: Mapping[str, str] = {"accept": "Accept", "review": "Review", "decline": "Decline"}
+TYPES: Mapping[str, str] = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+DONE: Mapping[str, str] = {
+    "override": "Kept beside the model's rank, until the day you named.",
+    "withdraw": "Taken back.",
+}
+
+
+def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+    """Add the pages."""
+    _birth(router, use_cases)
+    _list(router, use_cases)
+    _export(router, use_cases)
+    _prospect(router, use_cases)
+
+
+def _birth(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+    @router.get(BASE)
+    def listing(request: Request) -> Response:
+        console = console_of(use_cases)
+        lists = use_cases().fit.lists.lists(identity=identity_of(request), limit=200)
+        return page(
+            request,
+            "lists.html",
+            lists=lists,
+            now=console.clock(),
+            model=console.view().models.get("fit"),
+            largest=console.settings.max_upload_bytes,
+        )
+
+    @router.post(BASE)
+    async def upload(request: Request) -> Response:
+        check_same_site(request)
+        async with request.form(max_files=1, max_fields=5, max_part_size=4096) as form:
+            check_token(request, str(form.get(CSRF, "")))
+            file = form.get("file")
+            if not isinstance(file, UploadFile) or not file.filename:
+                raise InputError("No file was chosen.", allowed="a CSV or XLSX file", pointer="/file")
+            content, name = await file.read(), file.filename
+            motion = str(form.get("motion", "")).strip() or None
+        lists, identity = use_cases().fit.lists, identity_of(request)
+        found = await run_in_threadpool(
+            lambda: lists.upload(content, name[:200], identity=identity, motion=motion)
+        )
+        return RedirectResponse(_path(found["list_id"]), status_code=303)
+
+    @router.get(f"{BASE}/template")
+    def template() -> Response:
+        headers = {"content-disposition": 'attachment; filename="prospects.csv"'}
+        return Response(",".join(FIELDS) + "\r\n", media_type=TYPES["csv"], headers=headers)
+
+
+def _list(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+    @router.get(BASE + "/{list_id}")
+    def one(request: Request, list_id: str) -> Response:
+        fit, identity = use_cases().fit, identity_of(request)
+        found = fit.lists.read(list_id, identity=identity)
+        if found["state"] == "draft":
+            return _draft(request, fit.lists.dry_run(list_id, identity=identity), use_cases())
+        if found["state"] == "scoring":
+            job = fit.jobs.read(found["job"], identity=identity)
+            return page(request, "list_scoring.html", list=found, job=job)
+        return _ranked(request, list_id, use_cases(), identity)
+
+    @router.post(BASE + "/{list_id}/check")
+    async def check(request: Request, list_id: str) -> Response:
+        form, identity = await read_form(request), identity_of(request)
+        lists = use_cases().fit.lists
+        found = await run_in_threadpool(
+            lambda: lists.dry_run(list_id, identity=identity, mapping=mapping_of(form))
+        )
+        return await run_in_threadpool(_draft, request, found, use_cases())
+
+    @router.post(BASE + "/{list_id}/confirm")
+    async def confirm(request: Request, list_id: str) -> Response:
+        form, identity = await read_form(request), identity_of(request)
+        lists, motion = use_cases().fit.lists, form.text("motion") or None
+        await run_in_threadpool(
+            lambda: lists.confirm(list_id, identity=identity, mapping=mapping_of(form), motion=motion)
+        )
+        return RedirectResponse(_path(list_id), status_code=303)
+
+
+def mapping_of(form: Form) -> dict[str, str]:
+    """Field → column, as chosen: every column has a box that names its field."""
+    chosen: dict[str, str] = {}
+    for name, values in form.values.items():
+        column, field = name.removeprefix("column-"), values[-1]
+        if name.startswith("column-") and field:
+            if field in chosen:
+                raise InputError(
+                    f"Two columns are said to be {field}.", allowed="one column a field", pointer=f"/{field}"
+                )
+            chosen[field] = column
+    return chosen
+
+
+def _draft(request: Request, found: Mapping[str, Any], cases: UseCases) -> Response:
+    proposals = {p["column"]: p for p in found["dry_run"]["proposal"]}
+    fields = {column: field for field, column in found["mapping"].items()}
+    columns = [{"name": c, "field": fields.get(c, ""), **_hint(proposals.get(c))} for c in found["columns"]]
+    motions = (
+        [m.partition(".")[2] for m in cases.console.view().models if m.startswith("fit.")]
+        if cases.console
+        else []
+    )
+    return page(
+        request,
+        "list_draft.html",
+        list=found,
+        dry=found["dry_run"],
+        columns=columns,
+        fields=FIELDS,
+        motions=sorted(motions),
+        counts=found["counts"],
+    )
+
+
+def _hint(proposal: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        "confidence": proposal["confidence"] if proposal else 0.0,
+        "like": proposal["like"] if proposal else "",
+    }
+
+
+def _ranked(request: Request, list_id: str, cases: UseCases, identity: Identity) -> Response:
+    grid = read_grid(request.query_params, base=_path(list_id), filters=FILTERS, sorts=SORTS)
+    wanted = {k: v for k, v in grid.filters.items() if v and k != "q"}
+    status = wanted.get("status", "ranked")
+    wanted["status"] = status if status in STATUSES else "ranked"
+    sort = ("-" if grid.descending else "") + grid.sort
+
+    def asked(offset: int) -> Query:
+        return Query(sort, grid.filters["q"], wanted, offset, grid.size)
+
+    found = cases.fit.scored.page(list_id, asked(grid.offset), identity=identity)
+    counted = grid.counted(found["total"])
+    if counted.page != grid.page:
+        found = cases.fit.scored.page(list_id, asked(counted.offset), identity=identity)
+    return page(
+        request,
+        "list.html",
+        list=found["list"],
+        rows=found["rows"],
+        grid=counted,
+        part=wanted["status"],
+        statuses=STATUS_WORDS,
+        verdicts=VERDICTS,
+        note=DONE.get(request.query_params.get("done", ""), ""),
+    )
+
+
+def _export(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+    @router.get(BASE + "/{list_id}/export")
+    def export(request: Request, list_id: str) -> Response:
+        fmt: Any = request.query_params.get("format", "csv")
+        if fmt not in TYPES:
+            raise InputError("There is no such format.", allowed=", ".join(TYPES), pointer="/format")
+        content = use_cases().fit.scored.export(list_id, fmt, identity=identity_of(request))
+        headers = {"content-disposition": f'attachment; filename="{list_id}.{fmt}"'}
+        return Response(content, media_type=TYPES[fmt], headers=headers)
+
+    @router.get(BASE + "/{list_id}/report")
+    def report(request: Request, list_id: str) -> Response:
+        fit, identity = use_cases().fit, identity_of(request)
+        found = fit.scored.report(list_id, identity=identity)
+        return page(
+            request, "list_report.html", list=fit.lists.read(list_id, identity=identity), report=found
+        )
+
+
+def _prospect(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+    place = BASE + "/{list_id}/prospects/{prospect_id}"
+
+    @router.get(place)
+    def prospect(request: Request, list_id: str, prospect_id: str) -> Response:
+        console, identity, scored = console_of(use_cases), identity_of(request), use_cases().fit.scored
+        found = scored.prospect(list_id, prospect_id, identity=identity)
+        reach = request.query_params.get("reach", "")
+        lift, fault = None, ""
+        if reach.isascii() and reach.isdigit() and 0 < int(reach) < 10**7:
+            if int(reach) >= found["rank"]:
+                fault = f"It stands at rank {found['rank']} already."
+            try:
+                lift = (
+                    None
+                    if fault
+                    else scored.lift_to(list_id, prospect_id, rank_wanted=int(reach), identity=identity)
+                )
+            except InputError as error:
+                fault = error.message
+        return page(
+            request,
+            "prospect.html",
+            list_id=list_id,
+            row=found,
+            answer=found["answer"],
+            lift=lift,
+            fault=fault,
+            reach=reach,
+            overrides=OVERRIDES,
+            verdicts=VERDICTS,
+            tomorrow=(console.clock() + timedelta(days=1)).date(),
+            in_half_a_year=(console.clock() + timedelta(days=182)).date(),
+            note=DONE.get(request.query_params.get("done", ""), ""),
+        )
+
+    @router.post(place + "/override")
+    async def override(request: Request, list_id: str, prospect_id: str) -> Response:
+        form, identity, scored = await read_form(request), identity_of(request), use_cases().fit.scored
+        until = datetime.combine(read_day(form.text("expires_on"), "/expires_on"), time())
+        await run_in_threadpool(
+            lambda: scored.override(
+                list_id, prospect_id, value=form.text("value"), reason=form.text("reason", most=2000),
+                expires_at=until, identity=identity,
+            )
+        )  # fmt: skip
+        return RedirectResponse(f"{_path(list_id, prospect_id)}?done=override", status_code=303)
+
+    @router.post(place + "/withdraw")
+    async def withdraw(request: Request, list_id: str, prospect_id: str) -> Response:
+        form, identity, scored = await read_form(request), identity_of(request), use_cases().fit.scored
+        override_id = form.text("override_id", most=64)
+        await run_in_threadpool(lambda: scored.withdraw(list_id, override_id, identity=identity))
+        return RedirectResponse(f"{_path(list_id, prospect_id)}?done=withdraw", status_code=303)
+
+
+def _path(list_id: str, prospect_id: str = "") -> str:
+    found = f"{BASE}/{quote(list_id, safe='')}"
+    return f"{found}/prospects/{quote(prospect_id, safe='')}" if prospect_id else found
