@@ -30,8 +30,11 @@ CODES = {
     "PI-G011": "a profile of one motion predicts better than the model of all motions",
 }
 CHAMPION = "loss_minus_champion"
-LEAST_KAPPA = 0.1
-"""Agreement below is slight: tiers given by it would be drawn by lot."""
+LEAST_KAPPA = 0.2
+"""Agreement below is slight: tiers given by it would nearly be drawn by lot.
+
+Source: Landis and Koch, The measurement of observer agreement for categorical data (1977).
+"""
 IN_THE_LARGE = (0.9, 1.1)
 SLOPE = (0.8, 1.25)
 NAN = Estimate(math.nan, math.nan, math.nan)

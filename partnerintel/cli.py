@@ -14,6 +14,7 @@ import typer
 from data.errors import InputError
 from partnerintel import __version__, environment
 from partnerintel.commands import fit as fit_commands
+from partnerintel.commands import tiers as tiers_commands
 from partnerintel.commands.policy import app as policy_app
 from partnerintel.failing import DEBUG, guarded
 from partnerintel.progress import progress
@@ -43,6 +44,7 @@ app = typer.Typer(
 keys_app = typer.Typer(no_args_is_help=True, help="API keys: create, list, revoke.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(policy_app, name="policy")
+tiers_commands.register(app)
 
 Dir = Annotated[Path, typer.Option("--workspace", "-w", help="Folder with partnerintel.yaml.")]
 HERE = Path()

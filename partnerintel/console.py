@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from partnerintel.scoring import Scored
 
 MOST_FINDINGS = 12
-SHOWN_METRICS = ("auc", "log_loss", "quadratic_weighted_kappa", "mean_absolute_error")
+SHOWN_METRICS = (
+    "auc",
+    "log_loss",
+    "top_fifth_share",
+    "gini",
+    "tweedie_loss",
+    "quadratic_weighted_kappa",
+    "mean_absolute_error",
+)
 
 
 def print_json(value: Any) -> None:
@@ -85,6 +93,9 @@ def print_report(report: Mapping[str, Any]) -> None:
     rate = "" if report["base_rate"] is None else f", base rate {report['base_rate']:.1%}"
     if "quadratic_weighted_kappa" in names:
         rate = ""
+    if "top_fifth_share" in names:
+        rate = f", mean amount {report['base_rate']:,.0f}"
+        names.remove("mean_absolute_error")
     typer.echo(f"{report['model']}{version}: {report['n_test']:,} test rows{rate}")
     print_table([{"": r["name"], **{n: _interval(r["metrics"].get(n)) for n in names}} for r in ladder])
     typer.echo(report["split"])

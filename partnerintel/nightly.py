@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 import typer
 
 from data.errors import NotEnoughEvidenceError, PromotionRefusedError
-from partnerintel import console, datasets, learning, preparing, promoting, refreshing
+from partnerintel import console, datasets, learning, preparing, promoting, refreshing, tiering
 from partnerintel.progress import progress
 from partnerintel.settings import Project
 
@@ -34,6 +34,8 @@ def run(project: Project, *, as_of: date, now: datetime) -> None:
     for model in datasets.trainable(project):
         _say(model, _model(project, model, now=now))
     _say("alerts", _alerts(project, now=now))
+    if "deals" in project.data.tables:
+        _say("tiers", tiering.review_in_words(project, as_of=as_of, now=now))
 
 
 def _alerts(project: Project, *, now: datetime) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,17 +118,15 @@ def put_policy(project: Project, path: str, *, reason: str, by: str, now: dateti
         database.close()
 
 
-def review(project: Project, *, as_of: date, now: datetime) -> Reviewed:
+def review(project: Project, panel: Panel, *, now: datetime) -> Reviewed:
     """Refresh standings and the review list.
 
     Raises:
-        MissingDataError: No features were built.
         NotEnoughEvidenceError: Nobody is under agreement.
     """
     from serving.tiers.refreshing import refresh
     from serving.tiers.store import TierStore
 
-    panel = panel_of(project, as_of=as_of)
     if not panel.members:
         raise NotEnoughEvidenceError("No partner is under agreement.")
     version, policy = policy_in_force(project, now=now)
@@ -144,6 +144,36 @@ def review(project: Project, *, as_of: date, now: datetime) -> Reviewed:
         )
     finally:
         database.close()
+
+
+def review_in_words(project: Project, *, as_of: date, now: datetime) -> str:
+    """Review, publish benchmarks anew where their rules allow it, and say what came of it."""
+    from partnerintel.benchmarking import refresh_benchmarks
+
+    try:
+        panel = panel_of(project, as_of=as_of)
+        done = review(project, panel, now=now)
+    except (MissingDataError, NotEnoughEvidenceError) as error:
+        return f"nobody reviewed: {error.message}"
+    refresh_benchmarks(project, panel.members)
+    return (
+        f"{done.partners:,} partners reviewed; {done.opened} changes recommended anew, "
+        f"{done.kept} still open, {done.lapsed} lapsed"
+    )
+
+
+def as_json(found: Comparison, audit: Audit) -> str:
+    """Comparison and audit as JSON; what is not a number is null."""
+    plain = {"comparison": asdict(found), "audit": asdict(audit)}
+    return json.dumps(_finite(plain), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def simulate(

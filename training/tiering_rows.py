@@ -21,6 +21,7 @@ from training.dataset import Dataset
 KEYS = ["partner_id", "as_of"]
 AMOUNTS = {"won_amount": "amount_usd", "won_margin": "margin_usd"}
 ALIVE = ("deals.registered", "deals.won")
+LOOK_BACK = pd.Timedelta(days=365)
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def tiering_dataset(
     Raises:
         NotEnoughEvidenceError: No partner is in the cohort, no year is complete, or no feature differs.
     """
+    features = with_whole_windows(features, history, settings=settings, known_until=known_until)
     as_ofs = sorted({t.date() for t in pd.to_datetime(features["as_of"].unique())})
     given = (history.agreements, history.activity, history.terminations)
     cohort = build_cohort(*given, as_ofs=as_ofs, settings=settings)
@@ -154,6 +156,22 @@ def tiering_dataset(
         about=_about(settings, as_ofs),
         unit=unit_of(outcomes["y"].to_numpy(dtype=float)),
     )
+
+
+def with_whole_windows(
+    features: Any, history: Contributions, *, settings: TieringSettings, known_until: datetime
+) -> Any:
+    """Snapshots whose look-back year lies within the data, where enough of them have a label.
+
+    Before that, last year's value is low because the data begin, and a model learns that partners grow.
+    With too little history for a test without them, all snapshots are kept.
+    """
+    whole = features[features["as_of"] >= history.amounts["event_at"].min() + LOOK_BACK]
+    last = pd.Timestamp(known_until) - pd.Timedelta(days=settings.known_after_days)
+    labelled = whole.loc[whole["as_of"] <= last, "as_of"]
+    if labelled.empty or labelled.max() - labelled.min() < pd.Timedelta(days=settings.known_after_days):
+        return features
+    return whole
 
 
 def unit_of(amounts: Any) -> float:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from data.errors import ConfigError
 
 TEMPLATES = Path(__file__).parent / "templates"
-CATEGORIES = ("performance", "potential", "capability", "engagement", "customer_success")
 POTENTIAL = "potential_usd"
 """The model's expected contribution of the next twelve months, as a measure of a policy."""
 Category = Literal["performance", "potential", "capability", "engagement", "customer_success"]
+CATEGORIES: tuple[Category, ...] = get_args(Category)
 
 
 class _Rules(BaseModel):
@@ -126,6 +126,12 @@ class TierPolicy(_Rules):
     tiers: tuple[Tier, ...] = Field(min_length=2)
     stability: Stability = Stability()
 
+    @field_validator("categories")
+    @classmethod
+    def _in_order(cls, value: dict[Category, tuple[Measure, ...]]) -> dict[Category, tuple[Measure, ...]]:
+        """The published order, whatever order a file or the database keeps keys in."""
+        return {c: value[c] for c in CATEGORIES if c in value}
+
     @model_validator(mode="after")
     def _consistent(self) -> TierPolicy:
         total = sum(m.points for m in self.measures)
@@ -192,14 +198,14 @@ def parse_policy(value: Mapping[str, Any], *, at: str = "policy") -> TierPolicy:
         ) from error
 
 
-def read_policy(path_or_template: str, *, base: Path) -> TierPolicy:
-    """A policy from a YAML file, or a shipped template by name.
+def read_policy(path_or_template: str, *, base: Path | None = None) -> TierPolicy:
+    """A policy from a YAML file (relative to `base`, else to where we are), or a shipped template by name.
 
     Raises:
         ConfigError: There is no such file or template, or it cannot be used.
     """
     shipped = templates()
-    path = shipped.get(path_or_template, base / path_or_template)
+    path = shipped.get(path_or_template, (base or Path()) / path_or_template)
     if not path.is_file():
         raise ConfigError(
             f"There is no tier policy {path_or_template!r}.",

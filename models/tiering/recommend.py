@@ -64,7 +64,7 @@ def why(policy: TierPolicy, found: Recommendation) -> list[str]:
     if found.held + 1 < len(policy.tiers):
         above = policy.tiers[found.held + 1]
         bound = "the lower bound" if rules.promote_on == "lower" else "the average"
-        told.append(f"{above.name} begins at {above.cut:g}, and {bound} must reach it.")
+        told.append(f"{above.cut:g} are needed for {above.name}, and {bound} must reach them.")
     if verdict.below:
         told.append(
             f"Below what {held.name} asks for in {_count(verdict.below, 'review')} in a row; a demotion "
