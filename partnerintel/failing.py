@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import sys
 import tempfile
@@ -18,6 +19,8 @@ from data.errors import PartnerIntelError, PromotionRefusedError
 
 P = ParamSpec("P")
 FOLDER = "errors"
+FULL_WORDS = ("No space left on device", "database or disk is full")
+DISK_FULL = "The disk is full (No space left on device). Free some space and run the command again."
 DEBUG: ContextVar[bool] = ContextVar("debug", default=False)
 """Whether tracebacks are shown; set by `--debug`."""
 
@@ -40,10 +43,25 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:
+            if is_disk_full(error) and not DEBUG.get():
+                typer.secho(f"{DISK_FULL} Nothing half-written is used.", fg="red", err=True)
+                raise typer.Exit(1) from None
             _apologise(error, command=command.__name__, workspace=kwargs.get("workspace"))
             raise typer.Exit(1) from None
 
     return run
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the disk ran full, whichever library noticed: each has words of its own for it."""
+    chain: BaseException | None = error
+    while chain is not None:
+        if isinstance(chain, OSError) and chain.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(words in str(chain) for words in FULL_WORDS):
+            return True
+        chain = chain.__cause__ or chain.__context__
+    return False
 
 
 def _say(error: PartnerIntelError) -> None:

@@ -6,7 +6,10 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+import typer
+
 from partnerintel import environment, nightly
+from partnerintel.failing import guarded
 from partnerintel.settings import open_project
 
 
@@ -14,8 +17,17 @@ def main() -> None:
     environment.prepare()
     environment.hush()
     root, now = Path(sys.argv[1]), datetime.fromisoformat(sys.argv[2])
+    night(root, now)
+
+
+@guarded
+def night(root: Path, now: datetime) -> None:
+    """As the command runs it, errors included."""
     nightly.run(open_project(root), as_of=now.date(), now=now)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except typer.Exit as ended:
+        raise SystemExit(ended.exit_code) from None

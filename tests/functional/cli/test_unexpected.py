@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,23 @@ def test_our_own_errors_are_readable_as_users_run_it(tmp_path: Path) -> None:
     done = run_apart("ingest", "-w", tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("database or disk is full")]
+)
+def test_a_full_disk_is_named_even_when_a_library_wrapped_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    @guarded
+    def command(workspace: Path) -> None:
+        raise ValueError("could not write") from error
+
+    with pytest.raises(typer.Exit) as ended:
+        command(workspace=tmp_path)
+    assert ended.value.exit_code == 1
+    assert "The disk is full" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), RuntimeError(), RecursionError("x")])
