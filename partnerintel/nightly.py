@@ -12,6 +12,7 @@ from partnerintel.progress import progress
 from partnerintel.settings import Project
 
 RETRAIN_AFTER = timedelta(days=28)
+WIDTH = 14
 
 
 def run(project: Project, *, as_of: date, now: datetime) -> None:
@@ -46,7 +47,9 @@ def _alerts(project: Project, *, now: datetime) -> str:
 
 
 def _say(step: str, outcome: str) -> None:
-    typer.echo(f"{step:<9} {outcome}")
+    """One line a step; what a gate refused stands below, a line each."""
+    first, *more = outcome.splitlines()
+    typer.echo("\n".join([f"{step:<{WIDTH}} {first}", *(f"{'':<{WIDTH}} {line}" for line in more)]))
 
 
 def _model(project: Project, model: str, *, now: datetime) -> str:
@@ -86,7 +89,7 @@ def _promote(project: Project, model: str, *, now: datetime) -> str:
     try:
         champion = promoting.promote_model(project, model, version=None, reason="", by="nightly", now=now)
     except PromotionRefusedError as error:
-        return " ".join([error.message, *(f"{code} {why}" for code, why in error.refusals)])
+        return "\n".join([error.message, *(f"{code}  {why}" for code, why in error.refusals)])
     return f"version {champion.version} is champion"
 
 

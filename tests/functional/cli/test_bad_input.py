@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -223,7 +224,9 @@ def test_where_no_partner_ever_left_there_is_nothing_to_learn_and_the_night_goes
     write(simulate("one_class", partners=40, end=date(2024, 10, 31)), tmp_path)
     run("ingest", "-w", tmp_path)
     assert "one class only" in run("train", "churn", "-w", tmp_path, code=6).stderr
-    assert "churn     not trained: The label has one class only" in run("run", "-w", tmp_path).output
+    assert re.search(
+        r"^churn +not trained: The label has one class only", run("run", "-w", tmp_path).output, re.M
+    )
 
 
 def test_a_repeated_identifier_is_a_correction_and_is_reported(tmp_path: Path) -> None:
