@@ -19,8 +19,8 @@ QUICK, FULL = 60, 1_000_000  # places in bodies that are tried
 SHARES_PRODUCT = True
 SERVER_OWNED = (
     "decision_id", "model_version", "policy_version", "manifest_sha256", "created_at", "updated_at",
-    "known_at", "owner", "key_id", "role", "manager_id", "author", "propensity", "value_cents", "score", "health_score",
-    "fit_score", "churn_probability", "win_probability", "respond_by", "offered_to", "seq",
+    "known_at", "owner", "key_id", "role", "manager_id", "author", "propensity", "value_cents", "score",
+    "health_score", "fit_score", "churn_probability", "win_probability", "respond_by", "offered_to", "seq",
     "audit", "__class__",
 )  # fmt: skip
 QUERIES = ("manager_id", "owner", "role", "as_of", "known_at", "now", "debug", "admin")

@@ -53,7 +53,7 @@ def run(size: int) -> Outcome:
         faults = [f for what, write in _writes(target) if (f := _missing(target, what, write))]
         writes = sum(1 for _ in _writes(target))
         denials = list(_denials(target))
-        faults += [f"{told}: {told}" for told in denials if told]
+        faults += [told for told in denials if told]
         crowd = _at_once(target, size)
         faults += crowd + [f"row {seq} breaks the chain" for seq in audit.broken_rows(target.database)]
         edited = list(_edits(target))
@@ -103,7 +103,8 @@ def _missing(target: Target, what: str, write: Callable[[], Any]) -> str:
     before = audit.head(target.database)[0]
     write()
     actions = _actions(target, since=before)
-    return "" if actions == [what] else f"{what} left {actions}"
+    # The product may write rows of its own meanwhile.
+    return "" if actions.count(what) == 1 else f"{what} left {actions}"
 
 
 def _denials(target: Target) -> Iterator[str]:
@@ -115,7 +116,7 @@ def _denials(target: Target) -> Iterator[str]:
             before = audit.head(target.database)[0]
             status = target.call(route.method, filled(route.path), role=role).status_code
             actions = _actions(target, since=before)
-            good = status == (401 if role is None else 403) and actions == ["denied"]
+            good = status == (401 if role is None else 403) and actions.count("denied") == 1
             yield "" if good else f"{route.method} {route.path} as {role}: {status}, audit log {actions}"
 
 
@@ -131,7 +132,7 @@ def _at_once(target: Target, size: int) -> list[str]:
 
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(denied, range(size)))
-    rows = len(_actions(target, since=before))
+    rows = _actions(target, since=before).count("denied")
     faults = [] if rows == size else [f"{size} denials at once left {rows} rows"]
     return faults + [f"a denial was answered {s}" for s in set(statuses) - {403}]
 
