@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.errors import NotFoundError
+from data.errors import InputError, NotFoundError
 from partnerintel.outputs import check_output, write_whole
 from partnerintel.progress import Tick
 from partnerintel.prospect_rows import take_in_file
@@ -95,6 +95,35 @@ def rank_list(
         if path is not None:
             _write(path, intake, records, statuses=statuses, about=about)
     return RankedList(intake.counts, intake.mapping, intake.faults, intake.notes, models)
+
+
+def stream(project: Project, source: Path, output: Path, *, model: str, id_column: str, tick: Tick) -> int:
+    """Score a CSV file into a Parquet file in chunks; returns the rows written.
+
+    Raises:
+        DataError: The file cannot be read in a stream.
+        InputError: The output cannot be written.
+    """
+    from serving.fit.stream import score_stream
+
+    check_output(output, suffixes=(".parquet",))
+    if not source.is_file():
+        raise InputError(f"There is no file {source}.")
+    bundle, _ = champion_bundle(project, model)
+    rows = 0
+
+    def write(path: Path) -> None:
+        nonlocal rows
+        rows = score_stream(
+            bundle,
+            source,
+            path,
+            id_column=id_column,
+            progress=lambda done, share: tick(f"{done:,} rows", share),
+        )
+
+    write_whole(output, write)
+    return rows
 
 
 def profile_pages(project: Project, *, model: str | None) -> list[str]:

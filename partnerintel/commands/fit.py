@@ -1,4 +1,4 @@
-"""Commands about prospects: `fit-list` and `profile`."""
+"""Commands about prospects: `fit-list`, `fit-stream` and `profile`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ Dir = Annotated[Path, typer.Option("--workspace", "-w", help="Folder with partne
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("fit-list")(fit_list)
+    app.command("fit-stream")(fit_stream)
     app.command("profile")(profile)
 
 
@@ -73,6 +74,25 @@ def fit_list(
     else:
         models = ", ".join(f"{m} version {v}" for m, v in sorted(found.models.items()))
         typer.echo(f"Ranked by {models or 'nobody: there is nothing to rank'}: {output}")
+
+
+@guarded
+def fit_stream(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="CSV whose columns bear the model's names.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Parquet file to write.")],
+    identifier: Annotated[str, typer.Option("--id", help="Column that identifies a row.")] = "prospect_id",
+    model: Annotated[str, typer.Option(help="fit, or fit.MOTION.")] = "fit",
+    workspace: Dir = Path(),
+) -> None:
+    """Score a very long list chunk by chunk, with intervals and the factors behind each score."""
+    from partnerintel import prospects
+    from partnerintel.settings import open_project
+
+    with progress("fit-stream") as tick:
+        rows = prospects.stream(
+            open_project(workspace), source, output, model=model, id_column=identifier, tick=tick
+        )
+    typer.echo(f"{rows:,} rows scored into {output}")
 
 
 @guarded
