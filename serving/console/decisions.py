@@ -31,7 +31,13 @@ def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
     @router.get("/console/decisions/{decision_id}")
     def one(request: Request, decision_id: str) -> Response:
         found = use_cases().replay.show(decision_id, identity=identity_of(request))
-        return page(request, "decision.html", decision=found, scores=scores_in(found["response"]))
+        return page(
+            request,
+            "decision.html",
+            decision=found,
+            scores=scores_in(found["response"]),
+            company=console_of(use_cases).directory.company,
+        )
 
 
 def scores_in(response: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from data.errors import NotFoundError
-from serving.console import alerts, audit, checks, decisions, home, lists, models, partners, tiers
+from serving.console import alerts, audit, checks, decisions, home, lists, models, partners, routing, tiers
 from serving.console.door import COOKIE, ROOT
 from serving.console.forms import Form, check_same_site, read_form
 from serving.console.pages import PageRoute, console_of
@@ -23,7 +23,7 @@ from serving.console.rooms import Console
 if TYPE_CHECKING:
     from serving.api import UseCases
 
-PAGES = (home, lists, alerts, partners, tiers, models, decisions, checks, audit)
+PAGES = (home, lists, alerts, partners, tiers, routing, models, decisions, checks, audit)
 WRONG_KEY = (
     "This key is not valid. Check that it was copied whole, and that it has neither expired nor been revoked."
 )

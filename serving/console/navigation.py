@@ -37,6 +37,13 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         ),
     ),
     (
+        "Routing",
+        (
+            Item("Who gets a lead", "/console/routing", "route"),
+            Item("Exposure and SLA", "/console/routing/report", "chart"),
+        ),
+    ),
+    (
         "Trust",
         (
             Item("Models", "/console/models", "model"),

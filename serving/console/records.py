@@ -21,6 +21,8 @@ from serving.tables import AUDIT_LOG, DECISIONS
 
 RECENT = 50
 MOST_BAD_ROWS = 500
+MOST_OFFERS = 10_000
+RECENT_LEADS = 12
 _NAME = re.compile(r"[A-Za-z0-9_]{1,80}")
 _QUARANTINE = re.compile(r"(?P<table>[a-z_]+)-(?P<at>\d{8}T\d{6})Z")
 
@@ -102,6 +104,35 @@ class Records:
                 found.setdefault(partner_id, []).append(points)
         return found
 
+    def offers(self) -> list[Mapping[str, Any]]:
+        """The newest offers of leads."""
+        from serving.routing.tables import OFFERS
+
+        c = OFFERS.c
+        query = select(c.turn, c.state, c.tier, c.region, c.size, c.offered_at, c.respond_by, c.answered_at)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(c.offered_at.desc()).limit(MOST_OFFERS)).mappings()
+            return [dict(r) for r in rows]
+
+    def lead(self, lead_id: str) -> dict[str, str] | None:
+        """A lead of the lake by its identifier, as text, without what names a person."""
+        rows = [r for r in self._leads() if str(r["lead_id"]) == lead_id]
+        return _lead(rows[-1]) if rows else None
+
+    def recent_leads(self) -> list[dict[str, str]]:
+        """The newest leads of the lake, to be picked from."""
+        return [_lead(r) for r in self._leads()[-RECENT_LEADS:][::-1]]
+
+    def _leads(self) -> list[dict[str, Any]]:
+        from data.lake import Lake
+
+        lake = Lake(self._root / "lake")
+        if not lake.has("leads"):
+            return []
+        rows = lake.read("leads").sort_values("event_at", kind="stable")
+        found: list[dict[str, Any]] = rows.to_dict("records")
+        return found
+
     def audit(self, *, offset: int, limit: int, action: str = "") -> list[Mapping[str, Any]]:
         """Rows of the audit log, newest first; all kinds unless one is named."""
         rows = select(AUDIT_LOG).order_by(AUDIT_LOG.c.seq.desc()).offset(offset).limit(limit)
@@ -154,3 +185,16 @@ class Records:
         path = self._root / "lake" / "quarantine" / f"{known.name}.csv"
         with path.open(encoding="utf-8", newline="") as file:
             return known, list(islice(csv.DictReader(file), MOST_BAD_ROWS))
+
+
+def _lead(row: Mapping[str, Any]) -> dict[str, str]:
+    names = ("lead_id", "company", "domain", "country", "region", "city", "industry", "products")
+    found = {n: _text(row.get(n)) for n in names}
+    employees, value = _text(row.get("employee_count")), row.get("estimated_value_usd")
+    known = value is not None and value == value
+    return {**found, "employee_count": employees, "value": f"{value:.0f}" if known else ""}
+
+
+def _text(value: Any) -> str:
+    # pandas has three ways to say that nothing is there; none of them is equal to itself, or it is NA.
+    return "" if value is None or str(value) in ("<NA>", "nan", "NaT") else str(value)

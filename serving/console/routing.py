@@ -1,0 +1,147 @@
+"""Routing: who would get a lead and why not the others; how offers were spread, answered and kept in time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from data.errors import InputError
+from serving.console.pages import console_of
+from serving.console.render import page
+from serving.console.rooms import Console
+from serving.routing.parsing import wanted_of
+from serving.routing.preview import preview
+from serving.routing.schemas import LeadRequest
+
+if TYPE_CHECKING:
+    from serving.api import UseCases
+
+FIELDS: Mapping[str, str] = {
+    "company": "Company", "domain": "Web domain", "country": "Country", "region": "Region", "city": "City",
+    "industry": "Industry", "employee_count": "Employees", "products": "Products", "value": "Value in USD",
+}  # fmt: skip
+SHOWN = 40
+BY: Mapping[str, str] = {"tier": "Tier", "region": "Region", "size": "Size"}
+
+
+def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+    """Add the pages."""
+
+    @router.get("/console/routing")
+    def would(request: Request) -> Response:
+        console, query = console_of(use_cases), request.query_params
+        picked = console.records.lead(query.get("lead", "").strip()[:200]) if query.get("lead") else None
+        given = {n: (query.get(n, "") or (picked or {}).get(n, "")).strip()[:200] for n in FIELDS}
+        found, fault = None, ""
+        if query.get("lead") and picked is None:
+            fault = "There is no lead of that identifier in the data."
+        elif any(given.values()):
+            found, fault = _answer(use_cases(), given, resolved=query.get("resolved", "") == "yes")
+        return page(
+            request,
+            "routing.html",
+            fields=FIELDS,
+            given=given,
+            lead=query.get("lead", ""),
+            resolved=query.get("resolved", "") == "yes",
+            recent=console.records.recent_leads(),
+            found=found,
+            fault=fault,
+            company=console.directory.company,
+            others=_others(found, console, query.get("partner", "").strip()[:200]),
+            partner=query.get("partner", "")[:200],
+        )
+
+    @router.get("/console/routing/report")
+    def report(request: Request) -> Response:
+        offers = console_of(use_cases).records.offers()
+        return page(
+            request,
+            "routing_report.html",
+            offers=len(offers),
+            sla=sla_of(offers),
+            exposure={title: exposure_of(offers, by) for by, title in BY.items()},
+        )
+
+
+def _answer(
+    cases: UseCases, given: Mapping[str, str], *, resolved: bool
+) -> tuple[dict[str, Any] | None, str]:
+    """The answer to a lead as typed, or what is wrong with it."""
+    asked: dict[str, Any] = {"lead_id": "preview", "top_k": 5, "conflict_resolved": resolved}
+    asked |= {k: v for k, v in given.items() if v and k not in ("employee_count", "products", "value")}
+    asked["products"] = [p.strip() for p in given["products"].replace("|", ",").split(",") if p.strip()]
+    if given["employee_count"]:
+        text = given["employee_count"].replace(",", "")
+        asked["employee_count"] = int(text) if text.isdigit() else text
+    if given["value"]:
+        asked["estimated_value"] = {"amount": given["value"].replace(",", ""), "currency": "USD"}
+    try:
+        wanted = wanted_of(LeadRequest.model_validate(asked), cases.routing.settings)
+        return preview(cases.routing.routing, wanted), ""
+    except ValidationError as error:
+        first = error.errors()[0]
+        return None, f"{FIELDS.get(str(first['loc'][0]), 'Value')}: {first['msg']}"
+    except InputError as error:
+        return None, str(error)
+
+
+def _others(found: Mapping[str, Any] | None, console: Console, partner: str) -> list[dict[str, Any]]:
+    """Candidates that are not offered the lead: the best of the eligible, then those with a code."""
+    if found is None:
+        return []
+    names = console.directory.all()
+    rows = [
+        {**c, "name": names[c["partner_id"]].name if c["partner_id"] in names else c["partner_id"]}
+        for c in found["candidates"]
+    ]
+    text = partner.casefold()
+    if text:
+        rows = [r for r in rows if text in r["name"].casefold() or text in r["partner_id"].casefold()]
+    rows.sort(key=lambda r: (r["excluded"] is not None, -(r.get("expected_gain") or 0.0), r["partner_id"]))
+    return rows[:SHOWN]
+
+
+def sla_of(offers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How offers were answered: counts by state, share in time, median hours to an answer."""
+    states = Counter(str(o["state"]) for o in offers)
+    answered = [o for o in offers if o["answered_at"] and o["state"] != "expired"]
+    hours = [_hours(o["offered_at"], o["answered_at"]) for o in answered]
+    due = len(answered) + states["expired"]
+    return {
+        "states": dict(sorted(states.items())),
+        "in_time": sum(o["answered_at"] <= o["respond_by"] for o in answered) / due if due else None,
+        "median_hours": median(hours) if hours else None,
+    }
+
+
+def exposure_of(offers: Sequence[Mapping[str, Any]], by: str) -> list[dict[str, Any]]:
+    """Share of first offers, acceptance and wins by one trait, the largest share first."""
+    first = [o for o in offers if o["turn"] == 0]
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for offer in first:
+        groups.setdefault(str(offer[by] or "not known"), []).append(offer)
+    found = [
+        {
+            "value": value,
+            "offers": len(rows),
+            "share": len(rows) / len(first),
+            "accepted": sum(r["state"] in ("accepted", "won", "lost") for r in rows) / len(rows),
+            "won": sum(r["state"] == "won" for r in rows),
+        }
+        for value, rows in groups.items()
+    ]
+    return sorted(found, key=lambda r: (-r["offers"], r["value"]))
+
+
+def _hours(begun: str, ended: str) -> float:
+    start, end = (datetime.fromisoformat(t.removesuffix("Z")) for t in (begun, ended))
+    return (end - start).total_seconds() / 3600
