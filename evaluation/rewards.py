@@ -12,7 +12,7 @@ from models.design import Design, grouped_folds
 from models.glm import expected, fit_glm
 
 if TYPE_CHECKING:
-    from evaluation.offpolicy import Decisions
+    from evaluation.decisions import Decisions
 
 Floats = NDArray[np.float64]
 FOLDS = 5

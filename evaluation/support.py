@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from evaluation.offpolicy import Decisions
+    from evaluation.decisions import Decisions
 
 CERTAIN = 1 - 1e-6
 MEANINGS = {

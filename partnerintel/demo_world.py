@@ -118,4 +118,4 @@ def _simulate(workspace: Path, asked: World) -> None:
         sections = yaml.safe_dump(SECTIONS, sort_keys=False)
         config.write_text(config.read_text(encoding="utf-8") + sections, encoding="utf-8")
     rows = sum(map(len, world.tables.values()))
-    typer.echo(f"simulate  {rows:,} rows in {len(world.tables)} tables, until {asked.until}")
+    typer.echo(f"simulate       {rows:,} rows in {len(world.tables)} tables, until {asked.until}")
