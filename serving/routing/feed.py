@@ -14,11 +14,12 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from data.errors import PartnerIntelError, PromotionConflictError
+from features.roster import LakeTables, join_roster
 from models.routing.chance import draw
 from models.routing.policy import KIND, RoutingPolicy, read_policy
 from models.routing.settings import RoutingSettings
 from serving.policies import InForce
-from serving.routing.block import Archive, Block, LakeTables, block_of, make_frame
+from serving.routing.block import Archive, Block, block_of
 from serving.routing.pairmodel import PairModel
 from serving.routing.prices import newest_prices
 from serving.routing.registrations import (
@@ -160,7 +161,9 @@ class Feed:
 
         lake = Lake(self._shared.workspace / "lake")
         tables = {name: lake.read(name) for name in TABLES if lake.has(name)}
-        block, content = block_of(make_frame(partners.matrix, LakeTables(**tables), now=now))
+        matrix = partners.matrix
+        frame = join_roster(matrix.frame, matrix.features_as_of, LakeTables(**tables), now=now)
+        block, content = block_of(frame)
         self._archive.keep(block, content, confirmed_at=partners.confirmed_at)
         deals = tables.get("deals")
         if deals is None:

@@ -238,7 +238,8 @@ def shop(
     by_name = {(s.bundle.model, s.bundle.manifest_sha256): s for s in served.values()}
     records = made.routing.records
     records._model_of = lambda model, version, sha: by_name[(model, sha)]
-    made.policy()
+    if made.runtime.shared.policies.in_force("routing") is None:
+        made.policy()
     try:
         yield made
     finally:
