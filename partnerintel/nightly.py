@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 import typer
 
 from data.errors import NotEnoughEvidenceError, PromotionRefusedError
-from partnerintel import console, datasets, learning, preparing, promoting, refreshing, tiering
+from partnerintel import console, datasets, learning, preparing, pricing, promoting, refreshing, tiering
 from partnerintel.progress import progress
 from partnerintel.settings import Project
 
@@ -37,6 +37,8 @@ def run(project: Project, *, as_of: date, now: datetime) -> None:
     _say("alerts", _alerts(project, now=now))
     if "deals" in project.data.tables:
         _say("tiers", tiering.review_in_words(project, as_of=as_of, now=now))
+    if set(pricing.MODELS) <= set(datasets.trainable(project)):
+        _say("routing", pricing.refresh_prices(project, now=now))
 
 
 def _alerts(project: Project, *, now: datetime) -> str:

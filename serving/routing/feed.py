@@ -14,12 +14,12 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from data.errors import PartnerIntelError, PromotionConflictError
-from features.roster import LakeTables, join_roster
+from features.rosters import RosterTables
 from models.routing.chance import draw
 from models.routing.policy import KIND, RoutingPolicy, read_policy
 from models.routing.settings import RoutingSettings
 from serving.policies import InForce
-from serving.routing.block import Archive, Block, block_of
+from serving.routing.block import Archive, Block, block_of, make_frame
 from serving.routing.pairmodel import PairModel
 from serving.routing.prices import newest_prices
 from serving.routing.registrations import (
@@ -32,7 +32,6 @@ from serving.shared import Shared
 from serving.view import Partners, Served
 
 ACCEPT, WIN = "routing_accept", "routing_win"
-TABLES = ("partners", "territories", "certifications", "terminations", "deals", "assignments")
 
 
 @dataclass(frozen=True)
@@ -160,12 +159,12 @@ class Feed:
         from data.lake import Lake
 
         lake = Lake(self._shared.workspace / "lake")
-        tables = {name: lake.read(name) for name in TABLES if lake.has(name)}
-        matrix = partners.matrix
-        frame = join_roster(matrix.frame, matrix.features_as_of, LakeTables(**tables), now=now)
+        deals, assignments = (lake.read(n) if lake.has(n) else None for n in ("deals", "assignments"))
+        frame = make_frame(
+            partners.matrix, RosterTables.of(lake), deals=deals, assignments=assignments, now=now
+        )
         block, content = block_of(frame)
         self._archive.keep(block, content, confirmed_at=partners.confirmed_at)
-        deals = tables.get("deals")
         if deals is None:
             return replace(ready, block=block)
         days = self._settings.relationship_days

@@ -16,6 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from data.errors import InputError
 from serving.errors import ConflictError
@@ -61,13 +62,15 @@ def planted() -> Outcome:
 
 
 def ask(made: Shop, key: str, lead_id: str, *, identity: Any = PRM, note: int = 1) -> str:
-    """One request as a patient client sends it: told to wait, it asks again."""
+    """One request as a patient client sends it: told to wait (409, 503), it asks again."""
     wanted = made.lead(lead_id=lead_id)
     for _ in range(400):
         try:
             return made.routing.routing.route(
                 wanted, key=key, request={"lead": lead_id, "note": note}, personal={}, identity=identity
             )
+        except OperationalError:
+            time.sleep(0.05)  # the service says 503: the database is busy, and nothing was recorded
         except ConflictError as error:
             if "under way" not in str(error) and "Another request" not in str(error):
                 return f"refused: {error}"

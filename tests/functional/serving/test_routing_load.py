@@ -32,7 +32,8 @@ with shop(folder, models=False, lake=False, database_url=sys.argv[7] or None, pa
     def one(n):
         answer = json.loads(ask(made, f"key {n}", f"N{n}"))
         told = [answer["lead_id"], answer["offered_to"], answer.get("code"), answer["decision_id"]]
-        print(json.dumps(told), flush=True)
+        sys.stdout.write(json.dumps(told) + chr(10))
+        sys.stdout.flush()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(one, range(part, count, parts)))
 """
@@ -68,7 +69,7 @@ def test_a_thousand_concurrent_leads_never_exceed_capacity_even_after_a_kill(
         told = {tuple(json.loads(line)) for line in seen if line}
         for child in children[1:]:
             told |= {tuple(json.loads(line)) for line in child.communicate()[0].splitlines()}
-        children[0].wait()
+        children[0].communicate()
         # The claims of the dead process have run out by then.
         again = start(tmp_path, 0, url, later=61)
         told |= {tuple(json.loads(line)) for line in again.communicate()[0].splitlines()}
