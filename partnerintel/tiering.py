@@ -138,7 +138,7 @@ def review(project: Project, panel: Panel, *, now: datetime) -> Reviewed:
             panel.members,
             version=version,
             held=panel.held,
-            reviewed_at=f"{panel.dates[-1]}T00:00:00Z",
+            dates=[f"{day}T00:00:00Z" for day in panel.dates],
             at=now,
             random=secrets.token_bytes,
         )

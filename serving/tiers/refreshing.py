@@ -41,7 +41,7 @@ def refresh(
     *,
     version: int,
     held: Mapping[str, Sequence[str | None]],
-    reviewed_at: str,
+    dates: Sequence[str],
     at: datetime,
     random: Callable[[int], bytes],
 ) -> Reviewed:
@@ -53,16 +53,18 @@ def refresh(
         members: Partners with their reviews, the newest last.
         version: Version of the rules.
         held: Partner → tier on record at each of those reviews.
-        reviewed_at: Date of the newest features, RFC 3339.
+        dates: Dates of the reviews, RFC 3339, the newest last; a partner may have fewer of the newest ones.
         at: Now, naive UTC.
         random: Source of random bytes for ids.
     """
     approved = store.approved()
     cards = {m.partner_id: [grade(policy, row, p) for row, p in m.reviews] for m in members}
-    levels = {m.partner_id: _levels(policy, held[m.partner_id], approved.get(m.partner_id)) for m in members}
+    levels = {
+        m.partner_id: _levels(policy, held[m.partner_id], dates, approved.get(m.partner_id)) for m in members
+    }
     cases = _cases(policy, cards, levels)
     found = [
-        _reviewed(policy, m, cards[m.partner_id], levels[m.partner_id], cases, (version, reviewed_at))
+        _reviewed(policy, m, cards[m.partner_id], levels[m.partner_id], cases, (version, dates[-1]))
         for m in members
     ]
     wanted = {c.partner_id: c for _, c in found if c is not None}
@@ -104,11 +106,19 @@ def _reviewed(
     return standing, change
 
 
-def _levels(policy: TierPolicy, held: Sequence[str | None], change: TierChange | None) -> list[int]:
+def _levels(
+    policy: TierPolicy, held: Sequence[str | None], dates: Sequence[str], change: TierChange | None
+) -> list[int]:
     """Tier held at each review; an approved change holds until the data show another tier than it left."""
     levels = [policy.level(name) for name in held]
-    if change is not None and policy.level(change.from_tier) == levels[-1]:
-        levels[-1] = policy.level(change.to_tier)
+    if change is None or not {change.from_tier, change.to_tier} <= set(policy.names):
+        return levels
+    if policy.level(change.from_tier) != levels[-1]:
+        return levels
+    since = change.decided_at or ""
+    for k, day in enumerate(dates[-len(levels) :]):
+        if day > since or k == len(levels) - 1:
+            levels[k] = policy.level(change.to_tier)
     return levels
 
 

@@ -13,9 +13,9 @@ from data.errors import InputError, NotFoundError, PromotionConflictError
 from serving import audit, outbox
 from serving.auth import Identity
 from serving.state import iso
-from serving.tables import TIER_CHANGES, TIER_STANDINGS
+from serving.tables import TIER_CHANGES
 from serving.tiers.recommending import manager_limit
-from serving.tiers.store import State, TierChange, TierStore, change_within
+from serving.tiers.store import State, TierChange, TierStore, change_within, hold_within
 from serving.view import View
 
 MAX_REASON = 2_000
@@ -122,9 +122,7 @@ class Reviewing:
         where = (TIER_CHANGES.c.change_id == found.change_id) & (TIER_CHANGES.c.state == "open")
         connection.execute(update(TIER_CHANGES).where(where).values(values))
         if state == "approved":
-            # Held from now on; the nightly review works out the memory anew.
-            standing = TIER_STANDINGS.c.partner_id == found.partner_id
-            connection.execute(update(TIER_STANDINGS).where(standing).values(held=found.to_tier))
+            hold_within(connection, found)
         detail = {"from": found.from_tier, "to": found.to_tier, "reason": reason}
         audit.append_within(
             connection, at=now, actor=f"{identity.owner} ({identity.key_id})",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -134,6 +134,18 @@ def change_within(connection: Connection, change_id: str) -> TierChange:
     if row is None:
         raise NotFoundError("There is no such tier change.")
     return _change(row)
+
+
+def hold_within(connection: Connection, change: TierChange) -> None:
+    """Let a partner hold the tier of an approved change: reviews below begin anew, a promotion protects."""
+    which = TIER_STANDINGS.c.partner_id == change.partner_id
+    row = connection.execute(select(TIER_STANDINGS).where(which)).mappings().first()
+    if row is None:
+        return
+    promoted = 0 if change.change == "promote" else None
+    memory = replace(_standing(row).memory, below=0, since_promotion=promoted)
+    values = {"held": change.to_tier, "memory": canonical(asdict(memory))}
+    connection.execute(update(TIER_STANDINGS).where(which).values(values))
 
 
 def replace_standings(connection: Connection, standings: Sequence[Standing]) -> None:

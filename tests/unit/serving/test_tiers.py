@@ -165,6 +165,27 @@ def test_an_approved_tier_is_held_from_then_on_until_the_data_show_another(fresh
     assert recommended(fresh, partner)["results"][0]["current_tier"] == change["to_tier"]
 
 
+def test_after_an_approved_demotion_the_next_one_is_not_due_at_once(fresh: World) -> None:
+    nightly(fresh)
+    change = pick(fresh, "demote")
+    path = f"/v1/tiers/changes/{change['change_id']}/approve"
+    fresh.call("POST", path, json={"reason": "agreed"})
+    for _ in range(2):
+        found = recommended(fresh, change["partner_id"])["results"][0]
+        assert found["current_tier"] == change["to_tier"]
+        assert found["change"] != "demote"
+        nightly(fresh)
+
+
+def test_an_approved_promotion_protects(fresh: World) -> None:
+    nightly(fresh)
+    change = pick(fresh, "promote")
+    fresh.call("POST", f"/v1/tiers/changes/{change['change_id']}/approve", json={})
+    standing = fresh.runtime.use_cases.tiers.store.standings([change["partner_id"]])
+    assert standing[change["partner_id"]].memory.since_promotion == 0
+    assert recommended(fresh, change["partner_id"])["results"][0]["protected"]
+
+
 def test_a_rejected_change_is_not_opened_again_for_the_same_review(fresh: World) -> None:
     first = nightly(fresh)
     change = pick(fresh, "promote")

@@ -27,6 +27,7 @@ from serving.tiers.refreshing import Reviewed, refresh
 from tests.unit.serving.world import AS_OF, NOW, World, open_world, write_seed
 
 PARTNERS = 40
+DATES = [f"2026-{day}T00:00:00Z" for day in ("02-20", "05-22", "08-21", "11-20")]
 POLICY = read_policy("balanced_scorecard", base=Path())
 
 
@@ -122,5 +123,6 @@ def nightly(world: World, given: list[Member] | None = None) -> Reviewed:
     return refresh(
         tiers.store, policy, chosen, version=version,
         held={m.partner_id: (m.held,) * len(m.reviews) for m in chosen},
-        reviewed_at="2026-11-20T00:00:00Z", at=world.clock.at, random=os.urandom,
+        dates=DATES,
+        at=world.clock.at, random=os.urandom,
     )  # fmt: skip
