@@ -10,7 +10,7 @@ One step is taken at a time, from the old score to the new one, so the parts add
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -70,18 +70,27 @@ class Moved:
 
 def moved_most(
     names: Sequence[str],
-    then: Mapping[str, Any],
-    now: Mapping[str, Any],
+    then: Callable[[str], Any],
+    now: Callable[[str], Any],
     points_then: Any,
     points_now: Any,
     *,
     most: int = 5,
 ) -> list[Moved]:
-    """The features that moved a score most, by the change of their points, strongest first."""
+    """The features that moved a score most, by the change of their points, strongest first.
+
+    Args:
+        names: Features.
+        then: Gives a feature's value then, by name.
+        now: Gives its value now.
+        points_then: Health points of each feature then, (features,).
+        points_now: The same now.
+        most: How many at most.
+    """
     change = np.asarray(points_now) - np.asarray(points_then)
     order = np.argsort(-np.abs(change), kind="stable")[:most]
     return [
-        Moved(names[i], then.get(names[i]), now.get(names[i]), float(change[i]))
+        Moved(names[i], then(names[i]), now(names[i]), float(change[i]))
         for i in order
         if abs(change[i]) >= NEGLIGIBLE_POINTS
     ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from models.health_change import PARTS, Moved, Steps, moved_most
 from serving.health.records import Before
-from serving.health.scores import Scored, eta_of, model_columns, points_of, row_of
+from serving.health.scores import Scored, eta_of, model_columns, plain_columns, points_of
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,22 @@ class Changed:
         then = self.before.frame.iloc[[int(self.places[i]) for i in chosen]].reset_index(drop=True)
         by_then = bundle.explain(bundle.encode(model_columns(bundle, then))).by_feature
         kappa = bundle.trained["health"]["kappa"]
+        columns_then, columns_now = plain_columns(then), scored.columns
         return {
             i: moved_most(
-                bundle.spec.names, row_of(then, k), row_of(scored.frame, i),
-                -kappa * by_then[k], -kappa * scored.by_feature[i],
+                bundle.spec.names,
+                partial(_value, columns_then, k),
+                partial(_value, columns_now, i),
+                -kappa * by_then[k],
+                -kappa * scored.by_feature[i],
             )
             for k, i in enumerate(chosen)
-        }  # fmt: skip
+        }
+
+
+def _value(columns: Mapping[str, list[Any]], row: int, name: str) -> Any:
+    """One value; None where the column was not there."""
+    return columns[name][row] if name in columns else None
 
 
 def change_of(

@@ -29,7 +29,6 @@ from serving.health.scores import (
     eta_of,
     like_frame,
     risk_of,
-    row_of,
     score_all,
     start_points,
 )
@@ -206,7 +205,7 @@ class HealthReader:
         eta = float(scored.eta[place])
         target = doors.recover_below if eta >= doors.recover_below else eta - 0.3
         plan = find_plan(
-            row_of(scored.frame, place), offered, recompute=recompute, target=target,
+            scored.row(place), offered, recompute=recompute, target=target,
             score=lambda rows: eta_of(bundle, like_frame(rows, scored.frame)),
         )  # fmt: skip
         if plan is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,15 @@ class Scored:
     def bundle(self) -> Any:
         """The model's bundle."""
         return self.served.bundle
+
+    @cached_property
+    def columns(self) -> Mapping[str, list[Any]]:
+        """Features as plain values; None where missing."""
+        return plain_columns(self.frame)
+
+    def row(self, place: int) -> dict[str, Any]:
+        """Features of one partner as plain values."""
+        return {name: values[place] for name, values in self.columns.items()}
 
     def drivers(self) -> list[str]:
         """For each partner the factor outside context that raises its risk most."""
@@ -188,16 +198,12 @@ def start_points(bundle: Any) -> float:
     return float(points_of(bundle, bundle.baseline(reference_horizon(bundle))))
 
 
-def row_of(frame: Any, place: int) -> Mapping[str, Any]:
-    """One row as plain values; None where missing."""
+def plain_columns(frame: Any) -> dict[str, list[Any]]:
+    """Columns as lists of numbers and texts; None where missing."""
     found = {}
     for name in frame.columns:
-        value = frame[name].iat[place]
-        found[name] = (
-            None
-            if value is None or value != value
-            else (float(value) if frame[name].dtype != object else str(value))
-        )
+        plain = str if frame[name].dtype == object else float
+        found[name] = [None if v is None or v != v else plain(v) for v in frame[name].tolist()]
     return found
 
 

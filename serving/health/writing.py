@@ -20,7 +20,7 @@ from serving.health.change import Changed
 from serving.health.night import Night, Refreshed, Rules
 from serving.health.records import StoredAlert, write_alerts, write_before
 from serving.health.scores import Scored, eta_of, points_of, risk_of
-from serving.health.shown import shown_of
+from serving.health.shown import Told, shown_of, tell_all
 from serving.health.tables import HEALTH_HISTORY, REFRESHES
 from serving.outbox import News
 from serving.state import iso
@@ -54,40 +54,41 @@ class Writer:
     def alerts(self, was: Mapping[str, StoredAlert]) -> None:
         """Alerts that changed, or that show something new."""
         done = {c.alert.alert_id: c.what for c in self.turned.changes}
+        live = [a for a in self.turned.book.alerts if a.status != "closed" or a.alert_id in done]
+        known = [a for a in live if a.partner_id in self.places]
+        partners = self.night.view.partners
+        told = tell_all(
+            self.scored,
+            {a.alert_id: (self.places[a.partner_id], _when_opened(was.get(a.alert_id))) for a in known},
+            as_of=[self._as_of(a.partner_id) for a in known],
+            stale=partners.matrix.stale_features if partners else frozenset(),
+            details=self.details,
+        )
         pairs = []
-        for alert in self.turned.book.alerts:
+        for alert in live:
             old = was.get(alert.alert_id)
-            if alert.status == "closed" and alert.alert_id not in done:
-                continue
-            fresh = self._stored(alert, old)
+            fresh = self._stored(alert, old, told.get(alert.alert_id))
             if old is None or fresh != old:
                 pairs.append((fresh, done.get(alert.alert_id, "refreshed")))
         write_alerts(self.connection, pairs, actor=ACTOR, at=self.night.now)
 
-    def _stored(self, alert: Alert, old: StoredAlert | None) -> StoredAlert:
-        place = self.places.get(alert.partner_id)
-        if place is None:
+    def _stored(self, alert: Alert, old: StoredAlert | None, told: Told | None) -> StoredAlert:
+        if told is None:
             return StoredAlert(alert, old.shown if old else {}, old.region if old else "", alert.priority)
+        place = self.places[alert.partner_id]
         probability = float(self.scored.probability[place])
         risk = 0.0 if probability != probability else probability
-        override = self.night.overrides.get(alert.partner_id)
         shown = shown_of(
-            self.scored, self.details.get(alert.partner_id, {}), place, alert=alert,
-            track=self.turned.book.tracks[alert.partner_id],
-            override=override, playbook=self.rules.playbook, currency=self.rules.currency,
-            as_of=self._as_of(alert.partner_id), stale=self._stale(),
-            previous=old.shown if old else None,
+            self.scored, place, alert=alert, track=self.turned.book.tracks[alert.partner_id], told=told,
+            override=self.night.overrides.get(alert.partner_id), playbook=self.rules.playbook,
+            currency=self.rules.currency, as_of=self._as_of(alert.partner_id),
         )  # fmt: skip
-        region = self.scored.frame["region"].iat[place] if "region" in self.scored.frame.columns else None
+        region = self.scored.columns["region"][place] if "region" in self.scored.columns else None
         return StoredAlert(alert, shown, str(region or ""), risk * int(self.scored.margin_cents[place]))
 
     def _as_of(self, partner_id: str) -> datetime:
         partners = self.night.view.partners
         return partners.as_of[partner_id] if partners else self.night.now
-
-    def _stale(self) -> frozenset[str]:
-        partners = self.night.view.partners
-        return partners.matrix.stale_features if partners else frozenset()
 
     def scores(self) -> None:
         """What the next refresh needs of this one."""
@@ -216,6 +217,10 @@ class Writer:
             len(self.scored.partner_ids), self.on.isoformat(), counts["opened"], counts["closed"],
             sum(a.waits for a in alerts), sum(a.held_out and a.status != "closed" for a in alerts), version,
         )  # fmt: skip
+
+
+def _when_opened(old: StoredAlert | None) -> Any:
+    return old.shown.get("values_when_opened") if old else None
 
 
 def _alert_news(change: Change) -> News:

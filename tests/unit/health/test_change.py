@@ -35,7 +35,7 @@ def test_a_new_model_on_the_same_partner_is_no_behaviour() -> None:
 
 def test_what_moved_most_is_told_with_its_values() -> None:
     found = moved_most(
-        ["logins", "deals", "country"], {"logins": 22.0, "deals": 1.0}, {"logins": 3.0, "deals": 1.0},
+        ["logins", "deals", "country"], {"logins": 22.0, "deals": 1.0}.get, {"logins": 3.0, "deals": 1.0}.get,
         [4.0, 1.0, 0.0], [-9.0, 1.0, 0.0],
     )  # fmt: skip
     assert [(m.feature, m.before, m.after, m.points) for m in found] == [("logins", 22.0, 3.0, -13.0)]
