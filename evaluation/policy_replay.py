@@ -28,8 +28,8 @@ from models.routing.settings import RoutingSettings
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 NUMBERS = tuple(f.name for f in FEATURES if f.kind == "number")
-SAMPLE_DAYS = 60
-"""Days of leads from which prices are worked out."""
+SAMPLE_DAYS = 45
+"""Leads of so many days stand for those to come while the moment's are worked on."""
 GROUPS = ("tier", "region", "size")
 
 
@@ -264,10 +264,7 @@ def _chances(policy: RoutingPolicy, moment: Moment, case: _Case, name: str, net:
 
 
 def _prices(policy: RoutingPolicy, log: Log, moment: Moment, models: Models) -> Floats:
-    """(N,) price of a unit of capacity from the leads of the weeks before; 0 where the policy asks for none.
-
-    A lead keeps its partner busy for a while, so in these weeks a unit of capacity serves several.
-    """
+    """(N,) price of a unit of capacity, as the nightly run works it out; 0 where the policy asks for none."""
     none = np.zeros(len(moment.roster))
     since = moment.as_of - timedelta(days=SAMPLE_DAYS)
     leads = [v for v in log.leads.values() if since <= v["event_at"] < moment.as_of]
@@ -284,16 +281,7 @@ def _prices(policy: RoutingPolicy, log: Log, moment: Moment, models: Models) -> 
     if policy.objective == "value":
         values = np.array([asked_of(v).value for v in leads])
         gain *= np.where(np.isnan(values), policy.value_unknown, values)[:, None]
-    capacity = moment.roster.capacities(policy) * (SAMPLE_DAYS / max(_held_days(log, moment), 1.0))
-    return bid_prices(gain, allowed, capacity)
-
-
-def _held_days(log: Log, moment: Moment) -> float:
-    """Mean days that an offer kept its partner busy, of those known to be over."""
-    at = pd.Timestamp(moment.as_of)
-    over = log.offers["closed_at"].fillna(log.offers["answered_at"].where(log.offers["answer"] != "accepted"))
-    days = (over - log.offers["offered_at"])[over < at] / pd.Timedelta(days=1)
-    return float(days.mean()) if len(days) else float(SAMPLE_DAYS)
+    return bid_prices(gain, allowed, moment.roster.capacities(policy))
 
 
 def _groups(moment: Moment, partner_at: Integers) -> Any:

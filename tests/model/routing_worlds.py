@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import reduce
@@ -15,8 +16,11 @@ from data.lake import Lake
 from data.mapping import DataSettings, read_config
 from data.simulate import World
 from data.simulate.oracle import accept_probability, win_probability
+from data.simulate.rich.router import choice_probabilities, legacy_utility
 from data.simulate.write import write
-from evaluation.moments import Models, Moment, asked_of, moment_at, rule_scores, score_pairs
+from evaluation.moments import Models, Moment, asked_of, moment_at, pair_frame, rule_scores, score_pairs
+from evaluation.offpolicy import Decisions
+from evaluation.policy_replay import NUMBERS
 from evaluation.routers import Sample, Scene
 from features.leadhistory import offers_of
 from features.rosters import RosterTables
@@ -24,6 +28,7 @@ from features.settings import FeatureSettings
 from features.snapshot import build_features
 from features.source import lake_paths
 from models.catalog import specs
+from models.routing.choice import Exposure, chances
 from models.routing.inputs import RULES
 from models.routing.policy import RoutingPolicy
 from models.routing.settings import RoutingSettings
@@ -91,6 +96,86 @@ def past_of(
     return Past(world, lake, tables, RosterTables.of(lake), offers, until, models)
 
 
+@dataclass(frozen=True)
+class Stage:
+    """Leads with all partners that may get them, true chances, and how two routers would choose.
+
+    Attributes:
+        decision: (m,) lead of each pair.
+        truth: (m,) true chance of a win.
+        logging: (m,) probability under the legacy router.
+        target: (m,) probability under the product's policy.
+        features: (m, p) what the reward model sees.
+    """
+
+    decision: Any
+    truth: Any
+    logging: Any
+    target: Any
+    features: Any
+
+    @property
+    def value(self) -> float:
+        """Wins of a lead that the product's policy really brings."""
+        return float((self.truth * self.target).sum() / (self.decision[-1] + 1))
+
+    def redrawn(self, seed: int) -> Decisions:
+        """A log of the legacy router, with other luck each time."""
+        rng = np.random.default_rng(seed)
+        count = int(self.decision[-1]) + 1
+        starts = np.searchsorted(self.decision, np.arange(count))
+        steps = np.cumsum(self.logging)
+        before = np.concatenate([[0.0], steps])[starts]
+        last = np.concatenate([starts[1:], [len(steps)]]) - 1
+        chosen = np.minimum(np.searchsorted(steps, before + rng.random(count), side="right"), last)
+        return Decisions(
+            reward=(rng.random(count) < self.truth[chosen]).astype(float),
+            propensity=self.logging[chosen],
+            chosen=chosen,
+            cluster=np.arange(count),
+            decision=self.decision,
+            target=self.target,
+            features=self.features,
+        )
+
+
+def stage_of(past: Past, leads: list[dict[str, Any]], policy: RoutingPolicy) -> Stage:
+    """The stage of some leads, month by month."""
+    parts = []
+    months = pd.Series([lead["event_at"] for lead in leads]).dt.to_period("M")
+    for month in months.unique():
+        mine = [lead for lead, m in zip(leads, months, strict=True) if m == month]
+        parts.append(_stage(past, mine, policy))
+    sizes = np.cumsum([0, *(int(p.decision[-1]) + 1 for p in parts)])
+    decision = np.concatenate([p.decision + n for p, n in zip(parts, sizes, strict=False)])
+    rest = ("truth", "logging", "target", "features")
+    return Stage(decision, *(np.concatenate([getattr(p, n) for p in parts]) for n in rest))
+
+
+def _stage(past: Past, leads: list[dict[str, Any]], policy: RoutingPolicy) -> Stage:
+    moment = past.moment(leads[0]["event_at"].date())
+    allowed = eligible_of(moment, leads)
+    leads = [lead for lead, some in zip(leads, allowed.any(axis=1), strict=True) if some]
+    allowed = allowed[allowed.any(axis=1)]
+    row, column = np.nonzero(allowed)
+    gain = gains(past, moment, leads, allowed)
+    idle = np.zeros(len(moment.roster), dtype=np.int64)
+    target = [
+        chances(policy, moment.roster, np.where(ok, 0, 5).astype(np.uint8), g, explorable=True, received=idle,
+                exposure=Exposure.none())
+        for ok, g in zip(allowed, gain, strict=True)
+    ]  # fmt: skip
+    market = past.world.latent.market
+    lead_at = np.array([int(lead["lead_id"][1:]) for lead in leads])
+    partner_at = pd.Index(past.world.latent.who.ids).get_indexer(list(moment.roster.partner_ids))
+    logging = choice_probabilities(past.world.config, legacy_utility(market, lead_at, partner_at), allowed)
+    names = np.array([lead["lead_id"] for lead in leads], dtype=object)[row]
+    ids = np.array(moment.roster.partner_ids, dtype=object)[column]
+    truth = accept_probability(past.world, names, ids) * win_probability(past.world, names, ids)
+    frame = pair_frame(moment, leads, row, column)
+    return Stage(row, truth, logging[row, column], np.array(target)[row, column], _numbers(frame))
+
+
 def scene_of(
     past: Past, leads: list[dict[str, Any]], sample: list[dict[str, Any]], capacity: Any
 ) -> tuple[Scene, Any]:
@@ -136,3 +221,42 @@ def gains(past: Past, moment: Moment, leads: list[dict[str, Any]], eligible: Any
     out = np.zeros(eligible.shape)
     out[row, column] = accept * win
     return out
+
+
+def best_observable(past: Past) -> Callable[[Scene], Any]:
+    """Gains of a forest that was told true chances of earlier leads: what these features can tell at all."""
+    from lightgbm import LGBMRegressor
+
+    frames, truths = [], []
+    for back in range(60, 660, 60):
+        day = past.until - timedelta(days=back)
+        moment = past.moment(day)
+        leads = past.leads(day)[:60]
+        row, column = np.nonzero(eligible_of(moment, leads))
+        ids = np.array(moment.roster.partner_ids, dtype=object)[column]
+        names = [leads[i]["lead_id"] for i in row]
+        frames.append(_numbers(pair_frame(moment, leads, row, column)))
+        accept, win = (f(past.world, names, ids) for f in (accept_probability, win_probability))
+        truths.append(np.column_stack([accept, win]))
+    inputs, truth = np.concatenate(frames), np.concatenate(truths)
+    given = {"n_estimators": 300, "learning_rate": 0.05, "min_child_samples": 100, "verbose": -1, "n_jobs": 1}
+    there = truth[:, 0] > 0
+    accept = LGBMRegressor(**given).fit(inputs, truth[:, 0])
+    win = LGBMRegressor(**given).fit(inputs[there], truth[there, 1])
+
+    def gain(scene: Scene) -> Any:
+        moment = past.moment(scene.at[0].date())
+        leads = past.leads(scene.at[0].date())
+        by_id = {lead["lead_id"]: lead for lead in leads}
+        row, column = np.nonzero(scene.eligible)
+        asked = [by_id[a.lead_id] for a in scene.leads]
+        seen = _numbers(pair_frame(moment, asked, row, column))
+        out = np.zeros(scene.eligible.shape)
+        out[row, column] = np.clip(accept.predict(seen), 0, 1) * np.clip(win.predict(seen), 0, 1)
+        return out
+
+    return gain
+
+
+def _numbers(frame: Any) -> Any:
+    return frame[[n for n in NUMBERS if n in frame]].to_numpy(dtype=np.float64, na_value=np.nan)

@@ -45,7 +45,7 @@ def _silent(deals, *, at, before, after):
     return len(cohort), len(cohort - later)
 
 
-@pytest.mark.parametrize("name", ["adventureworks", "online_retail"])
+@pytest.mark.parametrize("name", ["adventureworks", "adventureworks_matching", "online_retail"])
 def test_every_row_is_good_and_a_second_ingest_adds_none(ingested, datasets, name):
     lake, report = ingested(name, datasets)
     version = lake.version()
