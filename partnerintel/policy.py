@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FOLDER = "policy"
 DEFAULT = "default"
+LOG, TRIAL = "log", "trial"
+"""Where a verdict comes from: past leads, or those that the version decided on trial."""
 
 
 @contextmanager
@@ -127,9 +129,9 @@ def rollback(project: Project, *, reason: str, by: str, now: datetime) -> InForc
     return new
 
 
-def keep_report(project: Project, report: Mapping[str, Any]) -> Path:
+def keep_report(project: Project, report: Mapping[str, Any], *, kind: str = LOG) -> Path:
     """Keep the judgement of a version; a promotion looks for it."""
-    path = _report_path(project, report["policy"], report["against"])
+    path = _report_path(project, report["policy"], report["against"], kind)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, report)
     return path
@@ -160,13 +162,19 @@ def _state(version: int, in_force: InForce) -> str:
     return f"on trial, {in_force.canary_share:.0%}" if version == in_force.canary_version else ""
 
 
-def _report_path(project: Project, version: int, against: int) -> Path:
-    return project.workspace.reports / FOLDER / f"{version}-against-{against}.json"
+def _report_path(project: Project, version: int, against: int, kind: str) -> Path:
+    return project.workspace.reports / FOLDER / f"{version}-against-{against}-{kind}.json"
 
 
 def _stored(project: Project, version: int, against: int) -> dict[str, Any] | None:
-    path = _report_path(project, version, against)
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    """The judgement of a version: that of its trial where it gave one, else that of the log."""
+    found = None
+    for kind in (LOG, TRIAL):
+        path = _report_path(project, version, against, kind)
+        report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        if report is not None and (found is None or report["verdict"]["answer"] != "refused"):
+            found = report
+    return found
 
 
 def _verdict_of(project: Project, version: int, in_force: InForce) -> str:

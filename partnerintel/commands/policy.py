@@ -127,6 +127,20 @@ def promote(
 
 @app.command()
 @guarded
+def trial(json_file: Json = None, workspace: Dir = HERE) -> None:
+    """Compare the version on trial with the one in force, by the leads that each decided."""
+    from partnerintel import policy, policy_trial
+
+    project = _project(workspace)
+    _check(json_file)
+    found = policy_trial.judge(project, now=_now())
+    policy.keep_report(project, found, kind="trial")
+    _keep(json_file, found)
+    _print_trial(found)
+
+
+@app.command()
+@guarded
 def rollback(
     reason: Annotated[str, typer.Option(help="Why; kept in the audit log.")] = "",
     by: By = COMMAND_LINE,
@@ -230,6 +244,28 @@ def _print_evaluation(found: Mapping[str, Any]) -> None:
         typer.echo(f"gain over policy {found['against']}: {_value(verdict['gain'], scale)} {unit}")
     if found["simulated"]:
         typer.echo("The data is simulated: these figures prove the pipeline, not the market.")
+
+
+def _print_trial(found: Mapping[str, Any]) -> None:
+    from partnerintel.console import print_table
+
+    typer.echo(f"routing policy {found['policy']} on trial for {found['share']:.0%}")
+    print_table(
+        [
+            {
+                "version": arm["version"],
+                "leads": arm["leads"],
+                "outcome known": arm["known"],
+                "won of 100": "–" if arm["wins_per_100"] is None else f"{arm['wins_per_100']:.1f}",
+                "answered in time": _percent(arm["in_time_share"]),
+                "wins given up for fairness": f"{arm['fairness_cost']:.2f}",
+            }
+            for arm in found["arms"]
+        ]
+    )
+    verdict = found["verdict"]
+    typer.echo(f"verdict: {verdict['message']} {verdict['next_step']}".rstrip())
+    typer.echo(f"gain: {_value(verdict['gain'], 100)} wins of 100 leads")
 
 
 def _print_report(found: Mapping[str, Any]) -> None:

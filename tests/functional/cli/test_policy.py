@@ -54,7 +54,9 @@ def test_the_whole_way_of_a_policy(shop: Path) -> None:
     assert "was not judged against version 1; version 1 stays in force" in refused
     assert "1 is in force, 2 on trial for 10%" in policy(shop, "promote", 2, "--canary", 0.1)
     assert "on trial, 10%" in policy(shop, "list")
+    assert "No verdict: since the trial began, version 2 decided 0 leads" in policy(shop, "trial")
     assert policy(shop, "rollback").strip() == "routing policy 1 is in force"
+    assert "No routing policy is on trial" in policy(shop, "trial", code=5)
     assert policy(shop, "promote", 2, "--reason", "to explore").strip() == "routing policy 2 is in force"
     assert policy(shop, "rollback").strip() == "routing policy 1 is in force"
     assert "in force already" in policy(shop, "promote", 1, code=4)
