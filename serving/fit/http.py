@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query
@@ -226,6 +226,7 @@ def _offset(cursor: str | None) -> int:
 def _moment(text: str) -> Any:
     """Naive UTC of an RFC 3339 time or a date."""
     try:
-        return datetime.fromisoformat(text.removesuffix("Z"))
-    except ValueError:
-        raise InputError(f"{text!r} is not a time.", pointer="/expires_at") from None
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+    except (ValueError, OverflowError):
+        raise InputError("That is not a time.", allowed="RFC 3339", pointer="/expires_at") from None

@@ -21,6 +21,11 @@ LOOSE = (
     "One object: `prospect_id` and any of name, domain, country, region, city, partner_type, motion, "
     "industry, employee_count, annual_revenue_usd, founded_year; further inputs of the model by their names."
 )
+Sort = Literal[
+    "rank", "line", "company", "country", "fit_score", "probability",
+    "-rank", "-line", "-company", "-country", "-fit_score", "-probability",
+]  # fmt: skip
+Cursor = Annotated[str | None, Field(pattern=r"^\d{1,9}$", description="As the page before gave it.")]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -153,7 +158,7 @@ class OverrideRequest(Envelope):
     reason: Annotated[str, Field(min_length=1, max_length=2_000)]
     expires_at: Annotated[
         str,
-        Field(pattern=r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}Z)?$", description="RFC 3339 UTC, or a date."),
+        Field(max_length=40, description="RFC 3339, or a date.", json_schema_extra={"format": "date-time"}),
     ]
 
 
@@ -162,9 +167,7 @@ class PageQuery(Envelope):
 
     model_config = ConfigDict(strict=False)
 
-    sort: Annotated[str, Field(max_length=40, description="rank, line, company, country, fit_score, -…")] = (
-        "rank"
-    )
+    sort: Sort = "rank"
     search: Annotated[str, Field(max_length=200)] = ""
     status: Literal["ranked", "existing_partner", "duplicate", "fault"] | None = None
     evidence: Literal["strong", "moderate", "thin", "insufficient"] | None = None
@@ -173,7 +176,7 @@ class PageQuery(Envelope):
     partner_type: Annotated[str | None, Field(max_length=200)] = None
     motion: Annotated[str | None, Field(max_length=200)] = None
     limit: Annotated[int, Field(ge=1, le=500), BeforeValidator(_whole)] = 50
-    cursor: Annotated[str | None, Field(max_length=40)] = None
+    cursor: Cursor = None
 
 
 class ListsQuery(Envelope):
@@ -182,7 +185,7 @@ class ListsQuery(Envelope):
     model_config = ConfigDict(strict=False)
 
     limit: Annotated[int, Field(ge=1, le=200), BeforeValidator(_whole)] = 50
-    cursor: Annotated[str | None, Field(max_length=40)] = None
+    cursor: Cursor = None
 
 
 class ExportQuery(Envelope):

@@ -162,6 +162,8 @@ def fault_of_refusal(answer: httpx.Response) -> str:
         return "" if found["results"] == [] and found["errors"] and pointed else "accepted"
     if not 400 <= answer.status_code < 500:
         return f"status {answer.status_code}"
+    if answer.status_code == 404:
+        return ""  # a good envelope, about a thing that is not there
     if answer.headers["content-type"] != "application/problem+json":
         return f"content type {answer.headers['content-type']}"
     pointers = [e["pointer"] for e in answer.json()["errors"]]
