@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.tiering import SPEC
@@ -58,6 +58,7 @@ def test_a_correction_counts_only_when_it_was_known_in_time():
 
 
 @given(st.permutations(list(range(6))))
+@settings(max_examples=25, deadline=None)
 def test_the_order_of_rows_changes_no_bit(order):
     rows = deals(*[("A", d, 0.1 * (d + 1)) for d in range(6)])
     assert amounts(rows.iloc[order], "A") == amounts(rows, "A")
@@ -73,8 +74,8 @@ def test_the_cohort_holds_who_is_under_agreement_then():
 
 def test_recent_activity_can_be_asked_for():
     signed, won = deals(("A", -100, 0), ("B", -100, 0)), deals(("A", -10, 1.0), ("B", -90, 1.0))
-    settings = TieringSettings(active_within_days=30)
-    found = build_cohort(signed, won, won[:0], as_ofs=[AS_OF], settings=settings)
+    asked = TieringSettings(active_within_days=30)
+    found = build_cohort(signed, won, won[:0], as_ofs=[AS_OF], settings=asked)
     assert found["partner_id"].tolist() == ["A"]
 
 
@@ -91,7 +92,7 @@ def test_the_tier_held_is_no_feature():
 
 @pytest.mark.parametrize("known", [date(2025, 6, 1) + timedelta(days=k) for k in (0, 100)])
 def test_every_label_is_known_a_year_and_the_lag_after_its_date(known):
-    settings = TieringSettings(reporting_lag_days=30)
-    found = build_labels(deals(("A", 1, 1.0)), cohort("A", at=known), settings=settings, known_until=FAR)
+    late = TieringSettings(reporting_lag_days=30)
+    found = build_labels(deals(("A", 1, 1.0)), cohort("A", at=known), settings=late, known_until=FAR)
     assert (found["known_at"] == pd.Timestamp(known) + pd.Timedelta(days=395)).all()
     assert np.array_equal(found["horizon_days"], [365])
