@@ -72,6 +72,7 @@ class Standings:
         self._directory, self._lock, self._resident = directory, Lock(), ResidentRows()
         self._key: tuple[Any, Any] | None = None
         self._scored: _Scored | None = None
+        self._listed: tuple[tuple[Any, ...], list[Standing]] | None = None
 
     def horizon(self, view: View) -> int | None:
         """The horizon lists show; None without a model."""
@@ -84,21 +85,37 @@ class Standings:
 
     def visible(self, view: View, identity: Identity) -> list[Standing]:
         """Every partner the caller may see, by identifier; empty without features."""
+        rows, limit = self._rows(view), manager_limit(identity)
+        return list(rows) if limit is None else [r for r in rows if limit and r.manager_id == limit]
+
+    def _rows(self, view: View) -> Sequence[Standing]:
+        """All partners; made anew only when model, features, owners or names have changed."""
         partners, served = view.partners, view.models.get(CHURN)
         if partners is None:
-            return []
+            return ()
         scored = self._of(served, partners) if served and can_score(served, partners) else None
-        limit = manager_limit(identity)
         companies = self._directory.all()
-        found = []
-        for place, partner_id in enumerate(partners.matrix.partner_ids):
-            manager = partners.managers.get(partner_id, "")
-            if limit is not None and manager != limit:
-                continue
-            company = companies.get(partner_id) or Company(partner_id, partner_id, {})
-            standing = _standing(partner_id, company, manager, scored, place)
-            found.append(self._with_state(standing, partners, place))
-        return found
+        with self._lock:
+            key = (scored, partners.matrix, partners.managers, companies)
+            if self._listed is None or any(a is not b for a, b in zip(self._listed[0], key, strict=True)):
+                self._listed = (
+                    key,
+                    [self._row(p, i, partners, scored, companies) for p, i in partners.places.items()],
+                )
+            return self._listed[1]
+
+    def _row(
+        self,
+        partner_id: str,
+        place: int,
+        partners: Partners,
+        scored: _Scored | None,
+        companies: Mapping[str, Company],
+    ) -> Standing:
+        company = companies.get(partner_id) or Company(partner_id, partner_id, {})
+        standing = _standing(partner_id, company, partners.managers.get(partner_id, ""), scored, place)
+        quiet = quiet_days(partners, place, self._churn)
+        return replace(standing, quiet_days=quiet, state=self._state(company, quiet))
 
     def state(self, view: View, partner_id: str) -> tuple[str, float | None]:
         """`active`, `silent` or `ended`, and the days since the last value activity."""
@@ -106,10 +123,6 @@ class Standings:
             return "active", None
         quiet = quiet_days(view.partners, view.partners.places[partner_id], self._churn)
         return self._state(self._directory.company(partner_id), quiet), quiet
-
-    def _with_state(self, standing: Standing, partners: Partners, place: int) -> Standing:
-        quiet = quiet_days(partners, place, self._churn)
-        return replace(standing, quiet_days=quiet, state=self._state(standing.company, quiet))
 
     def _state(self, company: Company, quiet: float | None) -> str:
         if company.ended_at:
