@@ -15,6 +15,7 @@ from evaluation.settings import EvaluationSettings
 SHOWN = ("auc", "log_loss", "calibration_in_the_large")
 MAX_LEVELS = 12
 MIN_EVENTS = 10
+SELECTED = 0.2
 
 
 def find_slices(
@@ -30,13 +31,24 @@ def find_slices(
         settings: Which columns, least rows, draws.
     """
     found: list[SliceFinding] = []
+    selected = top_fifth(judged)
     for column in settings.slice_columns:
         if column not in frame.columns:
             continue
         for value, rows in parts(frame[column]):
             if rows.sum() >= settings.slice_rows:
-                found.append(_finding(column, value, rows, judged, reference, settings))
+                found.append(_finding(column, value, rows, judged, reference, settings, selected[rows]))
     return tuple(found)
+
+
+def top_fifth(judged: Judged) -> Floats:
+    """(n,) 1 for the fifth with the highest scores of each test date: who would be chosen first."""
+    found = np.zeros(judged.size)
+    for origin in np.unique(judged.origin):
+        rows = np.flatnonzero(judged.origin == origin)
+        best = rows[np.argsort(-judged.p[rows], kind="stable")[: max(1, round(SELECTED * rows.size))]]
+        found[best] = 1.0
+    return found
 
 
 def parts(column: Any) -> list[tuple[str, NDArray[np.bool_]]]:
@@ -63,14 +75,17 @@ def _finding(
     judged: Judged,
     reference: Floats,
     settings: EvaluationSettings,
+    selected: Floats,
 ) -> SliceFinding:
+    """Figures of one part; `selected` says who of it is among the top fifth of the test date."""
     part = judged.take(rows)
     metrics = measure(part, replicates=settings.replicates, seed=settings.seed)
     events = int(part.y.sum())
     excess = row_log_loss(part.y, part.p) - row_log_loss(part.y, reference[rows])
     draws = Resampler(part.entity, settings.replicates, settings.seed)
     difference = estimate(np.concatenate([w @ excess / w.sum(axis=1) for w in draws.chunks()]))
+    chosen = estimate(np.concatenate([w @ selected / w.sum(axis=1) for w in draws.chunks()]))
     enough = min(events, part.size - events) >= MIN_EVENTS
     worse = enough and not (difference.finite and difference.low <= settings.champion_margin)
-    shown = {k: metrics[k] for k in SHOWN}
+    shown = {**{k: metrics[k] for k in SHOWN}, "selected_share": chosen}
     return SliceFinding(column, value, part.size, events, shown, worse)

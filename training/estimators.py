@@ -130,7 +130,7 @@ def fit_held(
 def _recruited(dataset: Dataset, rows: Rows) -> dict[str, Any]:
     """Who was learnt from, the newest last: what people compare a prospect with."""
     chosen = dataset.frame.iloc[rows[-MOST_RECRUITED:]]
-    columns = {c: chosen[c] for c in ("partner_id", "name", *dataset.features) if c in chosen}
+    columns = {c: chosen[c] for c in ("partner_id", "name", "margin_usd", *dataset.features) if c in chosen}
     plain = {k: [None if v is None or v != v else v for v in c.tolist()] for k, c in columns.items()}
     return {**plain, "y": [int(v) for v in dataset.labels()[rows[-MOST_RECRUITED:]]]}
 

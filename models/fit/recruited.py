@@ -53,6 +53,10 @@ class Recruited:
 
     Args:
         bundle: A model of fit.
+
+    Attributes:
+        margin_usd: Mean margin that partners who succeeded brought within the horizon; None where
+            none is on record.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -61,6 +65,9 @@ class Recruited:
         self.ids: list[str] = [str(v) for v in kept.get("partner_id", ())]
         self.names: list[str] = [str(v or "") for v in kept.get("name", self.ids)]
         self.y = np.array(kept.get("y", ()), dtype=np.float64)
+        margins = [np.nan if m is None else float(m) for m in kept.get("margin_usd", ())]
+        won = np.array([m for m, y in zip(margins, self.y, strict=False) if y > 0 and m == m])
+        self.margin_usd = float(np.mean(won)) if won.size else None
         self.facts = pd.DataFrame(
             {f.name: _column(kept[f.name], f.kind) for f in bundle.spec.features if f.name in kept}
         )

@@ -121,6 +121,7 @@ def answer(
                 "prospect_id": prospect_id,
                 "fit_score": totals[i],
                 "fit_probability": told,
+                "expected_value": _expected(model, told["value"]),
                 "fit_score_is": "probability" if told["value"] is not None else "scorecard_points",
                 "outside_experience": bool(outside[i]),
                 "similar_partners": [_similar(s) for s in similar[i]],
@@ -131,6 +132,14 @@ def answer(
             }
         )
     return found
+
+
+def _expected(model: FitModel, chance: float | None) -> dict[str, str] | None:
+    """Chance times what a partner that succeeded brought within the horizon; None where either is unknown."""
+    margin = model.recruited.margin_usd
+    if chance is None or margin is None:
+        return None
+    return {"amount": f"{chance * margin:.2f}", "currency": "USD"}
 
 
 def scorecard_lines(bundle: Any, frame: Any) -> list[dict[str, Any]]:

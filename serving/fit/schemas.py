@@ -50,6 +50,13 @@ class FitProbabilityShape(ScoreShape):
     reasons: list[FitReasonShape]  # type: ignore[assignment]
 
 
+class MoneyShape(Shape):
+    """An amount of money."""
+
+    amount: str
+    currency: str
+
+
 class SimilarShape(Shape):
     """A recruited partner like the prospect."""
 
@@ -109,6 +116,7 @@ class FitResultShape(Shape):
     fit_score: int | None
     fit_score_is: Literal["probability", "scorecard_points"]
     fit_probability: FitProbabilityShape
+    expected_value: MoneyShape | None
     outside_experience: bool
     similar_partners: list[SimilarShape]
     most_useful_missing: list[str]

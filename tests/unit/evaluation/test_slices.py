@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from evaluation.metrics import Judged
 from evaluation.settings import EvaluationSettings
@@ -29,6 +30,15 @@ def test_parts_with_thirty_rows_have_figures_and_smaller_ones_are_left_out():
     assert len([s for s in found if s.column == "employee_count"]) == 3
     assert all(s.metrics["auc"].finite and s.n >= 30 for s in found)
     assert not any(s.clearly_worse for s in found)
+
+
+def test_each_part_says_how_often_it_is_chosen_first():
+    frame, judged, reference = world()
+    found = {s.value: s for s in find_slices(frame, judged, reference, settings=SETTINGS)}
+    share = found["DE"].metrics["selected_share"]
+    assert share.low < share.value < share.high
+    top = judged.p >= np.quantile(judged.p, 0.8)
+    assert share.value == pytest.approx(top[(frame["country"] == "DE").to_numpy()].mean(), abs=0.01)
 
 
 def test_a_part_where_the_model_is_wrong_is_clearly_worse():

@@ -33,6 +33,37 @@ def test_an_answer_has_a_score_with_reasons_that_add_up(served: Any) -> None:
     assert len(told["reasons"]) >= 3
 
 
+def test_the_expected_value_is_the_chance_times_what_success_brought(served: Any, dataset: Any) -> None:
+    [found] = score(served, GOOD).json()["results"]
+    won = dataset.frame["margin_usd"][dataset.labels() > 0].mean()
+    expected = found["expected_value"]
+    assert expected["currency"] == "USD"
+    assert float(expected["amount"]) == pytest.approx(found["fit_probability"]["value"] * won, rel=1e-3)
+
+
+STRANGE: list[dict[str, Any]] = [
+    {"industry": "alchemy", "country": "IS", "partner_type": "guild", "motion": "barter"},
+    {"employee_count": 12_000, "annual_revenue_usd": 2e9},
+    {"employee_count": 0, "annual_revenue_usd": 0, "founded_year": 1500},
+    {name: None for name in GOOD if name not in ("prospect_id", "country")},
+    {name: None for name in GOOD if name != "prospect_id"},
+]
+
+
+@pytest.mark.parametrize("change", STRANGE)
+def test_strange_prospects_are_answered_with_warnings_and_reasons_that_add_up(
+    served: Any, change: Any
+) -> None:
+    answer = score(served, {**GOOD, **change})
+    assert answer.status_code == 200
+    [found] = answer.json()["results"]
+    told = found["fit_probability"]
+    total = told["baseline"] + sum(r["contribution"] for r in told["reasons"]) + told["other_factors"]
+    if told["value"] is not None:
+        assert 1 / (1 + math.exp(-total)) == pytest.approx(told["value"], abs=1e-6)
+    assert told["warnings"] or told["evidence"] == "insufficient" or found["outside_experience"]
+
+
 def test_reasons_carry_value_peer_and_how_such_partners_did(served: Any) -> None:
     reasons = score(served, GOOD).json()["results"][0]["fit_probability"]["reasons"]
     by_factor = {r["factor"]: r for r in reasons}
