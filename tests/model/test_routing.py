@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from data.simulate import simulate
 from evaluation import routers
+from evaluation.moments import Moment
 from evaluation.offpolicy import judge_policy
 from models.routing.policy import RoutingPolicy
 from tests.model.routing_worlds import POLICY, Past, best_observable, past_of, scene_of, stage_of
@@ -35,16 +37,14 @@ def past(request: Any, tmp_path_factory: Any) -> Past:
     return past_of(world, tmp_path_factory.mktemp("past"), until=until)
 
 
-def wins_of(past: Past) -> dict[str, float]:
+def wins_of(past: Past, capacity: Callable[[Moment], Any]) -> dict[str, float]:
     """True expected wins of 100 leads, mean over scenes."""
     since = pd.Timestamp(past.until)
     recent = [x for x in past.leads(past.until - timedelta(days=60)) if x["event_at"] < since][-300:]
     leads, found = past.leads(past.until), []
     best = best_observable(past)
     for n in range(SCENES):
-        scene, truth = scene_of(
-            past, leads[n * SCENE : (n + 1) * SCENE], recent, lambda m: m.roster.capacities(POLICY)
-        )
+        scene, truth = scene_of(past, leads[n * SCENE : (n + 1) * SCENE], recent, capacity)
         places = {name: way(scene) for name, way in WAYS.items()}
         places["best of what can be seen"] = routers.all_at_once(scene, best(scene))
         places["oracle"] = routers.all_at_once(scene, truth)
@@ -53,8 +53,8 @@ def wins_of(past: Past) -> dict[str, float]:
 
 
 def test_wins_of_a_hundred_leads(past: Past) -> None:
-    wins = wins_of(past)
-    print({name: round(v, 1) for name, v in wins.items()})
+    wins = wins_of(past, lambda moment: moment.roster.capacities(POLICY))
+    print("capacity of the territories:", {name: round(float(v), 1) for name, v in wins.items()})
     assert wins["bid price"] >= 1.9 * wins["round robin"]
     assert wins["bid price"] >= 1.3 * wins["rules"]
     assert wins["bid price"] >= wins["model + greedy"] - 0.5
@@ -63,6 +63,17 @@ def test_wins_of_a_hundred_leads(past: Past) -> None:
     # The oracle knows who has silently left and how eager each partner is: no data shows that.
     assert wins["batch"] >= 0.95 * wins["best of what can be seen"]
     assert wins["batch"] >= 0.90 * wins["oracle"]
+
+
+def test_prices_and_batches_pay_where_capacity_is_scarce(past: Past) -> None:
+    wins = wins_of(past, lambda moment: np.ones(len(moment.roster), dtype=np.int64))
+    print("one lead each:", {name: round(float(v), 1) for name, v in wins.items()})
+    assert wins["bid price"] >= 1.9 * wins["round robin"]
+    assert wins["bid price"] >= 1.3 * wins["rules"]
+    lost = wins["batch"] - wins["model + greedy"]
+    assert lost > 2
+    assert wins["bid price"] >= wins["model + greedy"] + 0.25 * lost
+    assert wins["batch"] >= 0.92 * wins["oracle"]
 
 
 def test_the_doubly_robust_interval_holds_the_true_value(tmp_path: Any) -> None:
