@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from sqlalchemy.exc import OperationalError
+
 from serving.asgi import IDENTITY, REQUEST_ID, Answer, App, Message, Page, Receive, Scope, Send
 from serving.auth import Identity
 from serving.body import (
@@ -223,14 +225,22 @@ async def _authorised(
         wait = keep.limiter.failed(str(client[0]))
         if wait:
             raise ProblemError(Problem(429, "Too many failed logins.", headers={"Retry-After": str(wait)}))
-        await asyncio.to_thread(keep.denied, None, route, 401)
+        await _denied(keep, None, route, 401)
         raise ProblemError(
             Problem(401, "Send `Authorization: Bearer <key>` with a key that is valid.", headers=CHALLENGE)
         )
     if route.roles is not None and identity.role not in route.roles:
-        await asyncio.to_thread(keep.denied, identity, route, 403)
+        await _denied(keep, identity, route, 403)
         raise ProblemError(Problem(403, f"Roles that may: {', '.join(sorted(route.roles))}."))
     return identity
+
+
+async def _denied(keep: Gatekeeping, identity: Identity | None, route: Route, status: int) -> None:
+    """Record a denial; where that is impossible it is denied all the same, and the log says so."""
+    try:
+        await asyncio.to_thread(keep.denied, identity, route, status)
+    except OperationalError as error:
+        keep.log.exception("denial not recorded", error, route=route.path, status=status)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -7,6 +7,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TextIO
 
@@ -25,7 +26,9 @@ class EventLog:
     def write(self, event: str, **fields: Any) -> None:
         """One line; `fields` are plain values of ours."""
         line = {"at": self._clock().isoformat(timespec="milliseconds") + "Z", "event": event, **fields}
-        print(json.dumps(line, default=str), file=self._stream or sys.stderr, flush=True)
+        # A log that cannot be written, as on a full disk, must not keep an answer from being given.
+        with suppress(OSError):
+            print(json.dumps(line, default=str), file=self._stream or sys.stderr, flush=True)
 
     def exception(self, event: str, error: BaseException, **fields: Any) -> None:
         """An exception as type and places. Its message is left out: it may hold input."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 METHODS = frozenset({"GET", "POST"})
+# Kinds of metric below, as prometheus_client names their files.
+_KINDS = ("counter", "histogram", "gauge_max")
+_ROOM = 1 << 20
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -18,6 +24,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
+        reserve()
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "partnerintel_requests_total",
@@ -64,3 +71,20 @@ class Metrics:
         summed = CollectorRegistry()
         MultiProcessCollector(summed)  # type: ignore[no-untyped-call]
         return bytes(generate_latest(summed))
+
+
+def reserve() -> None:
+    """Take the room of this worker's metrics files now.
+
+    With several workers they are written through memory: a page that finds no room later, on a disk that has
+    become full, ends the process with SIGBUS.
+
+    Raises:
+        OSError: There is no room now.
+    """
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if folder is None or values.ValueClass is values.MutexValue:
+        return
+    for kind in _KINDS:
+        with (Path(folder) / f"{kind}_{os.getpid()}.db").open("ab") as file:
+            os.posix_fallocate(file.fileno(), 0, _ROOM)

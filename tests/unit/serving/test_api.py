@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
-from serving import audit
 from serving.routes import ROUTES
+from serving.tables import AUDIT_LOG
 from tests.unit.serving.world import World, good_row, open_world, small_bundle, write_seed
 
 SCORE = "/v1/churn/score"
@@ -221,11 +222,17 @@ def test_each_role_may_what_its_row_says_and_denials_are_on_record(
     world: World, route: Any, role: str
 ) -> None:
     path = route.path.replace("{partner_id}", "A1").replace("{name}", "churn").replace("{decision_id}", "d")
-    before = audit.head(world.runtime.shared.database)[0]
+    before = _denials(world)
     more: dict[str, Any] = {"json": {"rows": [good_row()]}} if route.body else {}
     answer = world.call(route.method, path, role=role, **more)
     assert (answer.status_code == 403) == (role not in route.roles)
-    assert audit.head(world.runtime.shared.database)[0] - before == (answer.status_code == 403)
+    assert _denials(world) - before == (answer.status_code == 403)
+
+
+def _denials(world: World) -> int:
+    with world.runtime.shared.database.read() as connection:
+        query = select(func.count()).where(AUDIT_LOG.c.action == "denied")
+        return int(connection.execute(query).scalar_one())
 
 
 @pytest.mark.parametrize("route", GATED, ids=lambda r: f"{r.method} {r.path}")
@@ -317,3 +324,15 @@ def test_a_database_that_is_gone_is_503_and_not_500(tmp_path: Path) -> None:
     answer = world.call("POST", SCORE, json={"rows": [good_row()]})
     assert answer.status_code == 503
     assert "nothing was recorded" in answer.json()["detail"]
+
+
+def test_a_denial_that_cannot_be_recorded_is_a_denial_all_the_same(world: World) -> None:
+    with world.runtime.shared.database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE audit_log RENAME TO elsewhere")
+    try:
+        assert world.call("GET", "/metrics", role="recruiter").status_code == 403
+        assert world.call("GET", "/metrics", role=None).status_code == 401
+        assert "denial not recorded" in world.log.getvalue()
+    finally:
+        with world.runtime.shared.database.write() as connection:
+            connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO audit_log")
