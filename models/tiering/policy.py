@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -20,6 +20,11 @@ POTENTIAL = "potential_usd"
 """The model's expected contribution of the next twelve months, as a measure of a policy."""
 Category = Literal["performance", "potential", "capability", "engagement", "customer_success"]
 CATEGORIES: tuple[Category, ...] = get_args(Category)
+
+
+GREATEST = 1e15
+Figure = Annotated[float, Field(ge=-GREATEST, le=GREATEST, allow_inf_nan=False)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class _Rules(BaseModel):
@@ -35,8 +40,8 @@ class PerSize(_Rules):
         exponent: 1 divides by size, 0.5 by its square root.
     """
 
-    feature: str = "employee_count"
-    reference: float = Field(default=100.0, gt=0)
+    feature: Name = "employee_count"
+    reference: float = Field(default=100.0, gt=0, le=GREATEST)
     exponent: float = Field(default=0.3, gt=0, le=1)
 
 
@@ -53,12 +58,12 @@ class Measure(_Rules):
         per: Division by size; None: as it is.
     """
 
-    feature: str
-    label: str
-    points: float = Field(gt=0)
-    low: float
-    high: float
-    unit: str = ""
+    feature: Name
+    label: Name
+    points: float = Field(gt=0, le=100)
+    low: Figure
+    high: Figure
+    unit: str = Field(default="", max_length=50)
     per: PerSize | None = None
 
     @model_validator(mode="after")
@@ -78,10 +83,10 @@ class Gate(_Rules):
         unit: For display.
     """
 
-    feature: str
-    label: str
-    least: float
-    unit: str = ""
+    feature: Name
+    label: Name
+    least: Figure
+    unit: str = Field(default="", max_length=50)
 
 
 class Tier(_Rules):
@@ -95,11 +100,11 @@ class Tier(_Rules):
         benefits_usd: What its benefits cost for each partner and year.
     """
 
-    name: str
+    name: Name
     cut: float = Field(ge=0, le=100)
     gates: tuple[Gate, ...] = ()
-    every_category_above: float | None = None
-    benefits_usd: float = Field(default=0.0, ge=0)
+    every_category_above: Figure | None = None
+    benefits_usd: float = Field(default=0.0, ge=0, le=1e12)
 
 
 class Stability(_Rules):
@@ -121,9 +126,9 @@ class Stability(_Rules):
 class TierPolicy(_Rules):
     """A whole programme: measures by category, tiers from the lowest, stability."""
 
-    name: str
+    name: Name
     categories: dict[Category, tuple[Measure, ...]]
-    tiers: tuple[Tier, ...] = Field(min_length=2)
+    tiers: tuple[Tier, ...] = Field(min_length=2, max_length=20)
     stability: Stability = Stability()
 
     @field_validator("categories")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from serving.schemas import RowErrorShape, ScoreShape, Shape
 
+Reason = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
 PartnerId = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -26,15 +27,22 @@ class RecommendRequest(_Asked):
 class DecisionRequest(_Asked):
     """A person's decision; a reason is needed against a partner and for every rejection."""
 
-    reason: str = Field(default="", max_length=2000)
+    reason: Reason = ""
 
 
 class OverrideRequest(_Asked):
     """A tier to be held for a while whatever is recommended."""
 
     tier: str = Field(min_length=1, max_length=200)
-    reason: str = Field(min_length=1, max_length=2000)
+    reason: Annotated[Reason, Field(min_length=1)]
     expires_at: datetime
+
+    @field_validator("expires_at")
+    @classmethod
+    def _within_reach(cls, value: datetime) -> datetime:
+        if not 2000 <= value.year <= 2200:
+            raise ValueError("the year must lie between 2000 and 2200")
+        return value
 
 
 class WithdrawRequest(_Asked):

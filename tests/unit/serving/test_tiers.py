@@ -250,7 +250,13 @@ def test_an_override_can_be_taken_back(fresh: World) -> None:
 
 @pytest.mark.parametrize(
     ("change", "pointer"),
-    [({"tier": "diamond"}, "/tier"), ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at")],
+    [
+        ({"tier": "diamond"}, "/tier"),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59-23:59"}, "/expires_at"),
+        ({"expires_at": "0001-01-01T00:00:00+23:00"}, "/expires_at"),
+        ({"reason": "a\x00b"}, "/reason"),
+    ],
 )
 def test_an_override_that_cannot_be_is_refused(world: World, change: Any, pointer: str) -> None:
     body = {"tier": "gold", "reason": "x", "expires_at": "2026-12-01T00:00:00Z", **change}
@@ -275,9 +281,10 @@ def test_other_rules_are_tried_without_changing_anything(world: World) -> None:
     assert same["moves"] == []
 
 
-def test_rules_that_cannot_work_are_refused_with_a_pointer(world: World) -> None:
+@pytest.mark.parametrize("change", [{"cut": 0}, {"benefits_usd": 1e308}, {"name": "a\x00"}, {"cut": "high"}])
+def test_rules_that_cannot_work_are_refused_with_a_pointer(world: World, change: Any) -> None:
     value = POLICY.to_json()
-    value["tiers"][1]["cut"] = 0
+    value["tiers"][1] |= change
     answer = world.call("POST", "/v1/tiers/simulate", json={"policy": value})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"].startswith("/policy")
