@@ -16,8 +16,10 @@ from partnerintel.settings import Project
 
 if TYPE_CHECKING:
     from evaluation.alert_panel import History, Stretch
+    from models.alerts.records import Alert
 
 MODEL, QUARTERS = "churn", 5
+HORIZON_DAYS = 90
 REPORT = "alerts"
 
 
@@ -57,7 +59,60 @@ def evaluate(project: Project, *, now: datetime, tick: Tick) -> dict[str, Any]:
     found = evaluate_alerts(
         panel, settings=project.alerts, link=link, silence_days=project.churn.silence_bound_days or 90
     )
-    return {**found, "simulated": project.evaluation.simulated}
+    real = real_alerts(project, until=min(now, data_span(lake)[1]))
+    return {**found, "hold_out": real, "simulated": project.evaluation.simulated}
+
+
+def real_alerts(project: Project, *, until: datetime) -> dict[str, Any] | None:
+    """What the hold-out says of the alerts that were really opened; None before any outcome is known.
+
+    An alert counts once its outcome is certain: 90 days and a silence after it opened.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from evaluation.alerts import hold_out, plain_hold_out
+    from models.churn.label import departures
+
+    alerts = _opened(project)
+    known = project.churn.known_after_days(HORIZON_DAYS)
+    alerts = [a for a in alerts if a.opened_on + timedelta(days=known) <= until.date()]
+    if not alerts:
+        return None
+    past = history(project)
+    outcome = np.zeros(len(alerts))
+    for day in sorted({a.opened_on for a in alerts}):
+        which = [i for i, a in enumerate(alerts) if a.opened_on == day]
+        left = departures(
+            past.activity,
+            past.terminations,
+            [alerts[i].partner_id for i in which],
+            as_of=day,
+            settings=project.churn,
+            known_until=until,
+        )
+        outcome[which] = left < np.datetime64(day, "us") + np.timedelta64(HORIZON_DAYS, "D")
+    rows = [(a.partner_id, a.held_out, a.propensity) for a in alerts]
+    frame = pd.DataFrame(rows, columns=["partner_id", "held_out", "propensity"])
+    return plain_hold_out(hold_out(frame, outcome))
+
+
+def _opened(project: Project) -> list[Alert]:
+    """All risk alerts there ever were, held-out ones included."""
+    from sqlalchemy import select
+
+    from serving.health.records import alert_of
+    from serving.health.tables import ALERTS
+    from serving.state import Database
+
+    database = Database(project.serving.database(project.workspace.root))
+    try:
+        database.migrate()
+        with database.read() as connection:
+            bodies = connection.execute(select(ALERTS.c.body).order_by(ALERTS.c.alert_id)).scalars().all()
+    finally:
+        database.close()
+    return [a for a in map(alert_of, bodies) if a.kind == "risk"]
 
 
 def keep(project: Project, report: dict[str, Any], path: Path | None = None) -> Path:
