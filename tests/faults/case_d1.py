@@ -64,7 +64,8 @@ def planted() -> Outcome:
 def ask(made: Shop, key: str, lead_id: str, *, identity: Any = PRM, note: int = 1) -> str:
     """One request as a patient client sends it: told to wait (409, 503), it asks again."""
     wanted = made.lead(lead_id=lead_id)
-    for _ in range(400):
+    patience = time.monotonic() + 300
+    while time.monotonic() < patience:
         try:
             return made.routing.routing.route(
                 wanted, key=key, request={"lead": lead_id, "note": note}, personal={}, identity=identity
