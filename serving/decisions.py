@@ -17,6 +17,7 @@ from serving.auth import Identity
 from serving.state import Database, iso
 from serving.tables import DECISIONS, LAYOUTS
 
+_ADD = insert(DECISIONS)
 Value = float | str | None
 Row = Mapping[str, Value]
 
@@ -117,7 +118,7 @@ class DecisionLog:
                     layout_sha256=layout, columns=layouts[layout]
                 )
             )
-        connection.execute(insert(DECISIONS), rows)
+        connection.execute(_ADD, rows if len(rows) > 1 else rows[0])
         return set(layouts)
 
     def read(self, decision_id: str, *, identity: Identity) -> StoredDecision:

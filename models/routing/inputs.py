@@ -43,12 +43,12 @@ def _number(
 def _flag(name: str, label: str, said: str, *, factor: str = "") -> Feature:
     return Feature(
         name,
-        "number",
+        "flag",
         group=GROUP,
         factor=factor,
         monotone=1,
         label=label,
-        sentence=f"{said}: {{value}} (1 yes, 0 no).",
+        sentence=f"{said}: {{value}}.",
         missing=f"{label[:1].upper()}{label[1:]}: not known.",
     )
 

@@ -25,6 +25,7 @@ from serving.routing.telling import candidates
 from serving.state import Database
 from serving.view import Served
 
+_KEEP_LOG = insert(LOGS)
 ROUTE, HOLD = "route", "route_hold"
 NO_MODEL = "rules"
 ModelOf = Callable[[str, str, str], Served]
@@ -87,7 +88,7 @@ def decision_of(parts: Parts, situation: Situation, decided: Decided, *, persona
 def keep_log(connection: Connection, decision_id: str, decided: Decided) -> None:
     """Keep all candidates in the caller's transaction."""
     codes, scores = decided.scored.packed()
-    connection.execute(insert(LOGS).values(decision_id=decision_id, codes=codes, scores=scores))
+    connection.execute(_KEEP_LOG, {"decision_id": decision_id, "codes": codes, "scores": scores})
 
 
 class RoutingRecords:

@@ -13,7 +13,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from data.errors import NotFoundError
@@ -67,10 +67,39 @@ class LeadRow:
     updated_at: str
 
 
+# Statements are built once: building one costs SQLAlchemy several times as much as running it.
+_TICK = update(CLOCK).values(seq=CLOCK.c.seq + 1).returning(CLOCK.c.seq)
+_ADD_OFFER, _ADD_LEAD = insert(OFFERS), insert(LEADS)
+_FIRST = {
+    is_sqlite: build(STANDINGS).on_conflict_do_nothing()
+    for is_sqlite, build in ((True, sqlite.insert), (False, postgresql.insert))
+}
+_TAKE = (
+    update(STANDINGS)
+    .where(
+        (STANDINGS.c.partner_id == bindparam("partner"))
+        & (STANDINGS.c.load < func.coalesce(STANDINGS.c.capacity, bindparam("room")))
+    )
+    .values(
+        load=STANDINGS.c.load + 1,
+        last_offer_at=bindparam("at"),
+        received=case((STANDINGS.c.month == bindparam("now_month"), STANDINGS.c.received + 1), else_=1),
+        month=bindparam("now_month"),
+        seq=bindparam("number"),
+    )
+)
+_CHANGED = select(STANDINGS).where(STANDINGS.c.seq > bindparam("known"))
+_LEAD = select(LEADS).where((LEADS.c.owner == bindparam("who")) & (LEADS.c.lead_id == bindparam("what")))
+_OFFERS = (
+    select(OFFERS)
+    .where((OFFERS.c.owner == bindparam("who")) & (OFFERS.c.lead_id == bindparam("what")))
+    .order_by(OFFERS.c.turn)
+)
+
+
 def tick(connection: Connection) -> int:
     """The number of this change; on PostgreSQL later changes wait here until it is committed."""
-    connection.execute(update(CLOCK).values(seq=CLOCK.c.seq + 1))
-    return int(connection.execute(select(CLOCK.c.seq)).scalar_one())
+    return int(connection.execute(_TICK).scalar_one())
 
 
 def take(
@@ -87,26 +116,14 @@ def take(
         sqlite_: Dialect.
     """
     month = f"{at:%Y-%m}"
-    fresh = {"partner_id": partner_id, "load": 1, "opted_out": 0, "last_offer_at": iso(at), "month": month,
-             "received": 1, "seq": seq}  # fmt: skip
-    build = sqlite.insert if sqlite_ else postgresql.insert
-    c = STANDINGS.c
-    if capacity >= 1 and connection.execute(build(STANDINGS).values(fresh).on_conflict_do_nothing()).rowcount:
+    given = {"partner": partner_id, "room": capacity, "at": iso(at), "now_month": month, "number": seq}
+    if connection.execute(_TAKE, given).rowcount:
         return True
-    from sqlalchemy import case, func
-
-    changed = connection.execute(
-        update(STANDINGS)
-        .where((c.partner_id == partner_id) & (c.load < func.coalesce(c.capacity, capacity)))
-        .values(
-            load=c.load + 1,
-            last_offer_at=iso(at),
-            received=case((c.month == month, c.received + 1), else_=1),
-            month=month,
-            seq=seq,
-        )
-    )
-    return bool(changed.rowcount)
+    if capacity < 1:
+        return False
+    fresh = {"partner_id": partner_id, "load": 1, "opted_out": 0, "last_offer_at": iso(at),
+             "month": month, "received": 1, "seq": seq}  # fmt: skip
+    return bool(connection.execute(_FIRST[sqlite_], fresh).rowcount)
 
 
 def give_back(connection: Connection, partner_id: str, *, seq: int) -> None:
@@ -130,7 +147,7 @@ def set_standing(
 
 def add_offer(connection: Connection, offer: OfferRow) -> None:
     """Keep a new offer."""
-    connection.execute(insert(OFFERS).values(vars(offer)))
+    connection.execute(_ADD_OFFER, vars(offer))
 
 
 def put_lead(connection: Connection, lead: LeadRow, *, new: bool) -> None:
@@ -138,7 +155,7 @@ def put_lead(connection: Connection, lead: LeadRow, *, new: bool) -> None:
     values = {**vars(lead), "lead": json.dumps(lead.lead, ensure_ascii=False, sort_keys=True),
               "conflict": json.dumps(lead.conflict, ensure_ascii=False, sort_keys=True)}  # fmt: skip
     if new:
-        connection.execute(insert(LEADS).values(values))
+        connection.execute(_ADD_LEAD, values)
         return
     connection.execute(update(LEADS).where(_is(LEADS, lead.owner, lead.lead_id)).values(values))
 
@@ -155,12 +172,12 @@ def read_lead(connection: Connection, owner: str, lead_id: str) -> tuple[LeadRow
     Raises:
         NotFoundError: The owner has no such lead.
     """
-    row = connection.execute(select(LEADS).where(_is(LEADS, owner, lead_id))).mappings().first()
+    mine = {"who": owner, "what": lead_id}
+    row = connection.execute(_LEAD, mine).mappings().first()
     if row is None:
         raise NotFoundError("There is no such lead.")
     found = {**dict(row), "lead": json.loads(row["lead"]), "conflict": json.loads(row["conflict"])}
-    query = select(OFFERS).where(_is(OFFERS, owner, lead_id)).order_by(OFFERS.c.turn)
-    offers = [OfferRow(**dict(o)) for o in connection.execute(query).mappings()]
+    offers = [OfferRow(**dict(o)) for o in connection.execute(_OFFERS, mine).mappings()]
     return LeadRow(**found), offers
 
 
@@ -197,8 +214,7 @@ class StandingBook:
         """How they stand now."""
         with self._lock:
             with self._database.read() as connection:
-                query = select(STANDINGS).where(STANDINGS.c.seq > self._seq)
-                changed = connection.execute(query).mappings().all()
+                changed = connection.execute(_CHANGED, {"known": self._seq}).mappings().all()
             month = f"{now:%Y-%m}"
             if self._known is None or self._known[0] != month:
                 self._rows.update({r["partner_id"]: dict(r) for r in changed})
