@@ -249,7 +249,8 @@ def test_the_manager_does_the_same_on_a_phone(demo: Demo, browser: Any) -> None:
 def test_an_engineer_sees_who_gets_a_lead_and_replays_the_decision(demo: Demo, browser: Any) -> None:
     key = demo.key("prm")
     lead = {
-        "lead_id": "story-1", "company": "Nordlicht Werke GmbH", "domain": "nordlicht-werke.example",
+        "lead_id": f"story-{secrets.token_hex(4)}",
+        "company": "Nordlicht Werke GmbH", "domain": "nordlicht-werke.example",
         "country": "DE", "products": ["cloud"], "estimated_value": {"amount": "40000", "currency": "USD"},
     }  # fmt: skip
     with visitor(browser, demo.served.url) as seen:
