@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -25,7 +26,15 @@ from serving.fit.capability import Fit
 from serving.health import http as health_http
 from serving.health.opening import HealthCases
 from serving.openapi import document
-from serving.problems import CONTENT_TYPE, DATABASE_DOWN, Problem, ProblemError, from_validation, problem_of
+from serving.problems import (
+    CONTENT_TYPE,
+    DATABASE_DOWN,
+    DISK_FULL,
+    Problem,
+    ProblemError,
+    from_validation,
+    problem_of,
+)
 from serving.replay import Replay
 from serving.routing import http as routing_http
 from serving.routing.opening import Capability as RoutingCapability
@@ -134,9 +143,18 @@ def native_answer(call: Callable[[], Any], *, scope: Any) -> Response:
         return _respond(scope, problem_of(error))
     except OperationalError:
         return _respond(scope, DATABASE_DOWN)
+    except OSError as error:
+        return _respond(scope, _disk_full(error))
     except ValidationError as error:
         # BentoML would call a bug of ours the client's fault (400).
         raise RuntimeError("an answer broke its own shape") from error
+
+
+def _disk_full(error: OSError) -> Problem:
+    """The problem of a disk without room; every other failure of the system goes on as it is."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    return DISK_FULL
 
 
 def _respond(scope: Any, problem: Problem) -> Response:
@@ -227,6 +245,10 @@ def _failures(app: FastAPI) -> None:
     @app.exception_handler(OperationalError)
     def database(request: Request, _: OperationalError) -> Response:
         return _respond(request.scope, DATABASE_DOWN)
+
+    @app.exception_handler(OSError)
+    def disk(request: Request, error: OSError) -> Response:
+        return _respond(request.scope, _disk_full(error))
 
     @app.exception_handler(HTTPException)
     def framework(request: Request, error: HTTPException) -> Response:

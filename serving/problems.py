@@ -103,6 +103,9 @@ class Problem:
 DATABASE_DOWN = Problem(
     503, "The state database cannot be used now; nothing was recorded.", headers={"Retry-After": "2"}
 )
+DISK_FULL = Problem(
+    503, "The disk is full; what was not acknowledged is not kept.", headers={"Retry-After": "30"}
+)
 
 
 class ProblemError(Exception):

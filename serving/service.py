@@ -10,6 +10,7 @@ import json
 import logging
 import os
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import bentoml
@@ -20,6 +21,7 @@ from serving import api, schemas
 from serving.asgi import IDENTITY, App
 from serving.fit import http as fit_http
 from serving.fit import schemas as fit_schemas
+from serving.following import follow
 from serving.guard import Gatekeeping, Guard
 from serving.logs import without_messages
 from serving.routes import ROUTES
@@ -39,6 +41,7 @@ class Slot:
 
     def __init__(self) -> None:
         self.runtime: Runtime | None = None
+        self.closing = Event()
 
     def use_cases(self) -> api.UseCases:
         """What the application calls; only reached through the guard, which waits for the runtime."""
@@ -98,6 +101,7 @@ class PartnerIntel:
         logging.getLogger(BENTOML_ERRORS).addFilter(without_messages)
         SLOT.runtime = open_runtime(Path(given))
         SLOT.runtime.start()
+        follow(SLOT.runtime.shared.edges.server_pid, stop=SLOT.closing)
 
     @bentoml.api(route="/churn_score")
     def churn_score(
@@ -156,6 +160,7 @@ class PartnerIntel:
     @bentoml.on_shutdown
     def close(self) -> None:
         """Stop the background work and give the connections back."""
+        SLOT.closing.set()
         if SLOT.runtime is not None:
             SLOT.runtime.stop()
             SLOT.runtime = None

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,12 @@ class EventIntake:
                 connection.execute(
                     delete(RECEIVED).where(RECEIVED.c.event_id.in_(corrected[start : start + 500]))
                 )
+            # Whatever time the sender states: a correction was not known here before it came.
+            moment = now.isoformat(timespec="microseconds")
+            fresh = [
+                replace(one, row={**one.row, "known_at": moment}) if one.event_id in held else one
+                for one in fresh
+            ]
             last = connection.execute(select(func.max(RECEIVED.c.seq))).scalar() or 0
             connection.execute(
                 insert(RECEIVED),

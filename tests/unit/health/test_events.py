@@ -77,6 +77,16 @@ def test_an_event_with_other_content_corrects_the_first_from_now_on(nights: Nigh
     assert [(r["event_type"], r["known_at"]) for r in kept] == [("meeting", "2026-11-02T10:00:00.000000")]
 
 
+def test_a_correction_is_known_when_it_came_whatever_its_sender_states(nights: Nights) -> None:
+    intake = intake_of(nights)
+    nights.now = NOW
+    intake.take([event(1)], identity=PRM)
+    nights.now += timedelta(days=9)
+    intake.take([event(1, event_type="meeting", known_at="2026-11-02T08:30:00Z")], identity=PRM)
+    kept = [json.loads(r["row"]) for r in rows_of(nights)]
+    assert [(r["event_type"], r["known_at"]) for r in kept] == [("meeting", "2026-11-11T09:00:00.000000")]
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

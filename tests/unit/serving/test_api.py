@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from pathlib import Path
@@ -336,3 +337,17 @@ def test_a_denial_that_cannot_be_recorded_is_a_denial_all_the_same(world: World)
     finally:
         with world.runtime.shared.database.write() as connection:
             connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO audit_log")
+
+
+@pytest.mark.parametrize(("number", "status"), [(errno.ENOSPC, 503), (errno.EDQUOT, 503), (errno.EIO, 500)])
+def test_a_full_disk_is_told_and_every_other_failure_stays_ours(
+    world: World, monkeypatch: pytest.MonkeyPatch, number: int, status: int
+) -> None:
+    def fails(*_: Any, **__: Any) -> Any:
+        raise OSError(number, "x")
+
+    monkeypatch.setattr(world.runtime.use_cases.scoring, "rows_of_model", fails)
+    for path in ("/v1/churn/score", "/v1/models/churn/score"):
+        answer = world.call("POST", path, json={"rows": [good_row()]})
+        assert answer.status_code == status
+        assert answer.json()["status"] == status
