@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import shutil
 import sys
 import tempfile
 import traceback
@@ -20,6 +21,8 @@ from data.errors import PartnerIntelError, PromotionRefusedError
 P = ParamSpec("P")
 FOLDER = "errors"
 FULL_WORDS = ("No space left on device", "database or disk is full")
+IO_WORDS = "disk I/O error"
+HARDLY_ANY_BYTES = 16 * 1024 * 1024
 DISK_FULL = "The disk is full (No space left on device). Free some space and run the command again."
 DEBUG: ContextVar[bool] = ContextVar("debug", default=False)
 """Whether tracebacks are shown; set by `--debug`."""
@@ -43,7 +46,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:
-            if is_disk_full(error) and not DEBUG.get():
+            if is_disk_full(error, kwargs.get("workspace")) and not DEBUG.get():
                 typer.secho(f"{DISK_FULL} Nothing half-written is used.", fg="red", err=True)
                 raise typer.Exit(1) from None
             _apologise(error, command=command.__name__, workspace=kwargs.get("workspace"))
@@ -52,14 +55,20 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
-def is_disk_full(error: BaseException) -> bool:
-    """Whether the disk ran full, whichever library noticed: each has words of its own for it."""
+def is_disk_full(error: BaseException, workspace: object = None) -> bool:
+    """Whether the disk ran full, whichever library noticed: each has words of its own for it.
+
+    SQLite calls a full disk an I/O error when its shared index cannot grow; it is taken for one where hardly
+    any room is left.
+    """
     chain: BaseException | None = error
     while chain is not None:
         if isinstance(chain, OSError) and chain.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
         if any(words in str(chain) for words in FULL_WORDS):
             return True
+        if IO_WORDS in str(chain) and isinstance(workspace, Path) and workspace.is_dir():
+            return shutil.disk_usage(workspace).free < HARDLY_ANY_BYTES
         chain = chain.__cause__ or chain.__context__
     return False
 

@@ -17,13 +17,13 @@ def main() -> None:
     environment.prepare()
     environment.hush()
     root, now = Path(sys.argv[1]), datetime.fromisoformat(sys.argv[2])
-    night(root, now)
+    night(workspace=root, now=now)
 
 
 @guarded
-def night(root: Path, now: datetime) -> None:
+def night(*, workspace: Path, now: datetime) -> None:
     """As the command runs it, errors included."""
-    nightly.run(open_project(root), as_of=now.date(), now=now)
+    nightly.run(open_project(workspace), as_of=now.date(), now=now)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
 
 from data.errors import DataError
-from partnerintel.failing import DEBUG, guarded
+from partnerintel.failing import DEBUG, guarded, is_disk_full
 from tests.functional.cli.conftest import run, run_apart
 from tests.functional.cli.test_bad_input import workspace
 
@@ -57,6 +59,14 @@ def test_a_full_disk_is_named_even_when_a_library_wrapped_it(
     assert ended.value.exit_code == 1
     assert "The disk is full" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("free", "told"), [(4096, True), (10**10, False)])
+def test_an_input_output_error_is_a_full_disk_only_where_no_room_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, told: bool
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    assert is_disk_full(RuntimeError("(sqlite3.OperationalError) disk I/O error"), tmp_path) is told
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), RuntimeError(), RecursionError("x")])
