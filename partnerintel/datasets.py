@@ -38,8 +38,12 @@ def snapshot_of(project: Project, model: str) -> SnapshotMapping | None:
 def trainable(project: Project) -> list[str]:
     """Models the workspace has data for: those with labelled snapshots, and those whose tables are mapped."""
     named = [s.model for s in project.data.snapshots if s.label]
-    tables = project.data.tables
-    built = [m for m, needed in FROM_TABLES.items() if tables and all(t in tables for t in needed)]
+    tables = set(project.data.tables)
+    if tables:
+        # What the service routed itself is in the lake without being mapped.
+        lake = lake_of(project)
+        tables |= {t for t in ("leads", "assignments") if lake.has(t)}
+    built = [m for m, needed in FROM_TABLES.items() if tables and tables >= set(needed)]
     return list(dict.fromkeys([*named, *built, *_fit_models(project)]))
 
 
@@ -56,6 +60,12 @@ def _fit_models(project: Project) -> list[str]:
         return [FIT]
     last = data_span(lake)[1]
     return [FIT, *(f"{FIT}.{m}" for m in motions(lake, settings=project.fit, known_until=last))]
+
+
+def _has_offers(project: Project) -> bool:
+    """Whether leads and offers are mapped, or were made here."""
+    lake = lake_of(project)
+    return all(t in project.data.tables or lake.has(t) for t in ("leads", "assignments"))
 
 
 def all_trainable(project: Project) -> list[str]:

@@ -24,6 +24,8 @@ def run(project: Project, *, as_of: date, now: datetime) -> None:
     if project.data.tables:
         if received := refreshing.drain_events(project, now=now):
             _say("events", f"{received:,} that came in through the API")
+        if routed := pricing.drain_offers(project, now=now):
+            _say("offers", f"{routed:,} new rows of leads routed here")
         with progress("ingest") as tick:
             report = preparing.ingest_tables(project, now=now, tick=tick)
         console.print_findings(report.findings, err=True)

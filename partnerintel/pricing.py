@@ -51,6 +51,30 @@ def refresh_prices(project: Project, *, now: datetime) -> str:
     return f"prices {kept}: the capacity of {scarce:,} of {len(prices):,} partners is scarce"
 
 
+def drain_offers(project: Project, *, now: datetime) -> int:
+    """Put leads and offers of the service into the lake, for models and policies to learn from.
+
+    Returns:
+        New rows; 0 where nothing was routed here, or `routing.keep_offers` is off.
+    """
+    from serving.routing.export import tables_of
+    from serving.state import Database
+
+    if not project.routing.keep_offers:
+        return 0
+    database = Database(project.serving.database(project.workspace.root))
+    try:
+        database.migrate()
+        leads, assignments = tables_of(database, project.routing)
+    finally:
+        database.close()
+    if assignments.empty:
+        return 0
+    lake = lake_of(project)
+    tables = (("leads", leads), ("assignments", assignments))
+    return sum(lake.append(name, rows, ingested_at=now).rows_new for name, rows in tables)
+
+
 def _champions(project: Project) -> list[Any]:
     """The routing models in service that learnt from outcomes."""
     from partnerintel.scoring import champion_bundle

@@ -18,6 +18,8 @@ class RoutingSettings(BaseModel):
         registration_days: An open registration older than this no longer holds an account.
         relationship_days: A partner that won a deal with an account this recently knows it.
         match_least: Least probability at which a registered account counts as the lead's.
+        keep_offers: Whether the nightly job copies leads and offers of the service into the lake; switch it
+            off where your own export of `assignments` holds them.
         sweep_seconds: How often the service looks for offers that ran out.
         idempotency_days: How long a key of an answered request is remembered.
     """
@@ -31,6 +33,7 @@ class RoutingSettings(BaseModel):
     registration_days: int = Field(default=180, ge=1, le=3650)
     relationship_days: int = Field(default=365, ge=0, le=3650)
     match_least: float = Field(default=0.8, gt=0, le=1)
+    keep_offers: bool = True
     sweep_seconds: float = Field(default=15.0, gt=0, le=3600)
     idempotency_days: int = Field(default=30, ge=1, le=3650)
 

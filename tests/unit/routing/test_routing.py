@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from data.errors import InputError, NotFoundError
+from data.lake import Lake
 from features.pairing import lead_block, lead_columns, pair_columns
 from serving.errors import ConflictError
 from serving.routing.registrations import Account
@@ -183,6 +184,29 @@ def test_when_everybody_is_busy_the_code_says_so_and_the_lead_may_be_sent_again(
     assert fresh.route(again, key="another key")["offered_to"] == offered[0]["offered_to"]
     with pytest.raises(ConflictError, match="offered already"):
         fresh.route(again, key="a third key")
+
+
+def test_what_was_routed_here_is_what_models_learn_from(fresh: Shop) -> None:
+    from features.leadhistory import offers_of
+    from serving.routing.export import tables_of
+
+    fresh.policy(require_territory=False)
+    routing, found = fresh.routing.routing, fresh.route()
+    lead, first = found["lead_id"], found["offered_to"]
+    gone_on = routing.respond(lead, first, "declined", reason="no time", identity=PRM)
+    fresh.clock.advance(3600)
+    routing.respond(lead, gone_on["partner_id"], "accepted", identity=PRM)
+    routing.outcome(lead, "won", value_cents=500_000, currency="USD", identity=PRM)
+    lake = Lake(fresh.runtime.shared.workspace / "lake")
+    frames = tables_of(fresh.runtime.shared.database, fresh.routing.settings)
+    tables = tuple(zip(("leads", "assignments"), frames, strict=True))
+    added, again = ([lake.append(n, f, ingested_at=NOW).rows_new for n, f in tables] for _ in range(2))
+    assert (added, again) == ([1, 5], [0, 0])
+    offers = offers_of(lake.read("assignments"))
+    assert offers["answer"].tolist() == ["declined", "accepted"]
+    assert offers["outcome"].tolist()[1] == "won"
+    assert offers["value_usd"].tolist()[1] == 5000.0
+    assert offers["propensity"].between(0, 1).all()
 
 
 def test_nobody_in_the_territory_is_no_eligible_and_never_a_random_partner(fresh: Shop) -> None:
