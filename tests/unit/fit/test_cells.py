@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.fit.facts import build_facts
@@ -80,6 +80,7 @@ def test_a_country_is_known_in_many_languages(text: str) -> None:
     assert one("country", text) == ("DE", "")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**9), st.sampled_from([",", "."]))
 def test_what_a_spreadsheet_writes_comes_back(number: int, thousands: str) -> None:
     decimal = "." if thousands == "," else ","
@@ -87,6 +88,7 @@ def test_what_a_spreadsheet_writes_comes_back(number: int, thousands: str) -> No
     assert one("annual_revenue_usd", text) == (number + 0.25, "")
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=8))
 def test_any_text_is_a_value_or_a_fault_never_an_exception(cells: list[str]) -> None:
     for name in (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.fit.label import build_labels
@@ -24,7 +24,7 @@ def deal(day: str, *, partner: str = "A", known: str = "", **more: Any) -> dict[
     return {**row, "event_at": day, "known_at": known or day, **more}
 
 
-def labels(*deals: dict[str, Any], signed: datetime = SIGNED, until: datetime = LATE, **settings: Any) -> Any:
+def labels(*deals: dict[str, Any], signed: datetime = SIGNED, until: datetime = LATE, **more: Any) -> Any:
     columns = ["deal_id", "partner_id", "status", "sourced", "margin_usd", "event_at", "known_at"]
     table = pd.DataFrame(list(deals), columns=columns)
     for name in ("event_at", "known_at"):
@@ -32,9 +32,7 @@ def labels(*deals: dict[str, Any], signed: datetime = SIGNED, until: datetime = 
     partners = pd.DataFrame(
         {"partner_id": ["A"], "signed_at": pd.to_datetime([signed]).astype("datetime64[us]")}
     )
-    return build_labels(
-        partners, table, settings=FitSettings(**settings), data_start=START, known_until=until
-    )
+    return build_labels(partners, table, settings=FitSettings(**more), data_start=START, known_until=until)
 
 
 def success(*deals: dict[str, Any], **more: Any) -> int:
@@ -95,6 +93,7 @@ def test_a_partner_signed_before_the_deals_begin_is_unknown() -> None:
     assert labels(deal("2024-04-01"), signed=datetime(2023, 12, 31)).empty
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 700), max_size=6), st.integers(0, 900))
 def test_who_is_labelled_depends_on_dates_alone(days: list[int], until: int) -> None:
     moment = SIGNED + pd.Timedelta(days=until)
