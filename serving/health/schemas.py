@@ -10,8 +10,11 @@ from serving.schemas import MAX_ROWS, Envelope, ReasonShape, RowErrorShape, Shap
 
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="A date, such as 2026-12-24.")]
-Moment = Annotated[str, Field(min_length=1, max_length=40, description="RFC 3339, UTC.")]
+# Formats are for the document; the values are read, and refused, by the routes.
+Day = Annotated[str, Field(max_length=40, description="2026-12-24.", json_schema_extra={"format": "date"})]
+Moment = Annotated[
+    str, Field(max_length=40, description="RFC 3339, UTC.", json_schema_extra={"format": "date-time"})
+]
 
 
 def _number(value: Any) -> Any:
@@ -44,7 +47,12 @@ class AsOfQuery(Envelope):
     """The queue of a day, at its end, or of a moment."""
 
     date: Annotated[
-        str, Field(min_length=10, max_length=40, description="A date, or a time in RFC 3339, UTC.")
+        str,
+        Field(
+            max_length=40,
+            description="A date; a time in RFC 3339, UTC, is understood, too.",
+            json_schema_extra={"format": "date"},
+        ),
     ]
     state: Literal["open", "acknowledged", "snoozed", "closed", "all"] = "open"
     mine: Flag = False
