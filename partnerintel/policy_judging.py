@@ -12,6 +12,7 @@ from models.routing.policy import RoutingPolicy
 from partnerintel.policy import rules_of
 from partnerintel.preparing import data_span, lake_of
 from partnerintel.progress import Tick
+from partnerintel.service_log import with_service
 from partnerintel.settings import Project
 
 if TYPE_CHECKING:
@@ -96,10 +97,11 @@ def report_routing(project: Project, *, since: date | None, now: datetime) -> di
     from evaluation.moments import groups_of
     from evaluation.policy_replay import outcomes_of
     from features.leadhistory import offers_of
+    from training.routing_rows import read_tables
 
     lake = _lake_with_offers(project)
     known_until = min(now, data_span(lake)[1])
-    offers = offers_of(lake.read("assignments"))
+    offers = offers_of(with_service(read_tables(lake), project).assignments)
     begin = datetime.combine(since, time()) if since else known_until - timedelta(days=365)
     offers = offers[(offers["offered_at"] >= begin) & (offers["offered_at"] <= known_until)]
     if offers.empty:
@@ -133,7 +135,7 @@ def _replayed(
     policies = {OLD: old[1], NEW: new[1], FREE: new[1].model_copy(update={"bands": ()})}
     lake = _lake_with_offers(project)
     known_until = min(now, data_span(lake)[1])
-    tables = read_tables(lake)
+    tables = with_service(read_tables(lake), project)
     log = log_of(offers_of(tables.assignments), tables.leads, tables.deals, project.routing)
     starts = _starts(project, known_until)
     since = datetime.combine(starts[0], time())

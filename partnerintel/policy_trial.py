@@ -9,9 +9,8 @@ from typing import Any
 from data.errors import NotFoundError
 from models.routing.policy import KIND
 from partnerintel.policy import policies_of
+from partnerintel.service_log import service_offers
 from partnerintel.settings import Project
-
-TIMES = ("offered_at", "respond_by", "answered_at", "closed_at")
 
 
 def judge(project: Project, *, now: datetime) -> dict[str, Any]:
@@ -54,26 +53,3 @@ def judge(project: Project, *, now: datetime) -> dict[str, Any]:
         }
     )
     return report
-
-
-def service_offers(project: Project) -> Any:
-    """All offers the service made, one row each; times naive UTC."""
-    import pandas as pd
-    from sqlalchemy import select
-
-    from serving.routing.tables import OFFERS
-    from serving.state import Database
-
-    database = Database(project.serving.database(project.workspace.root))
-    try:
-        database.migrate()
-        with database.read() as connection:
-            rows = [dict(r) for r in connection.execute(select(OFFERS)).mappings()]
-    finally:
-        database.close()
-    frame = pd.DataFrame(rows, columns=[c.name for c in OFFERS.columns])
-    for name in TIMES:
-        frame[name] = pd.to_datetime(frame[name].str.removesuffix("Z"), format="ISO8601").astype(
-            "datetime64[us]"
-        )
-    return frame
