@@ -73,7 +73,8 @@ def test_prices_and_batches_pay_where_capacity_is_scarce(past: Past) -> None:
     lost = wins["batch"] - wins["model + greedy"]
     assert lost > 2
     assert wins["bid price"] >= wins["model + greedy"] + 0.25 * lost
-    assert wins["batch"] >= 0.92 * wins["oracle"]
+    assert wins["batch"] >= 0.95 * wins["best of what can be seen"]
+    assert wins["batch"] >= 0.90 * wins["oracle"]
 
 
 def test_the_doubly_robust_interval_holds_the_true_value(tmp_path: Any) -> None:
