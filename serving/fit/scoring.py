@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
-from data.errors import InputError
 from models.fit.settings import FitSettings
 from serving.auth import Identity
 from serving.decisions import Decision
@@ -167,15 +166,3 @@ def _plain(value: Any) -> float | str | None:
     if value is None or value != value:
         return None
     return value if isinstance(value, str) else float(value)
-
-
-def check_motion(motion: str | None, known: Sequence[str]) -> None:
-    """Refuse a motion that no recruited partner and no profile has.
-
-    Raises:
-        InputError: With the motions there are.
-    """
-    if motion is not None and known and " ".join(motion.split()).casefold() not in known:
-        raise InputError(
-            f"There is no go-to-market motion {motion!r}.", allowed=", ".join(known), pointer="/motion"
-        )
