@@ -97,6 +97,7 @@ PAGES: tuple[Route, ...] = (
     _form("/console/lists/{list_id}/prospects/{prospect_id}/override", RECRUITERS),
     _form("/console/lists/{list_id}/prospects/{prospect_id}/withdraw", RECRUITERS),
     _page("/console/routing", OPERATORS),
+    _page("/console/routing/policies", OPERATORS),
     _page("/console/routing/report", OPERATORS),
     _page("/console/models"),
     _page("/console/models/{name}"),

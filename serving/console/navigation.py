@@ -40,6 +40,7 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         "Routing",
         (
             Item("Who gets a lead", "/console/routing", "route"),
+            Item("Policies", "/console/routing/policies", "slider"),
             Item("Exposure and SLA", "/console/routing/report", "chart"),
         ),
     ),

@@ -114,6 +114,12 @@ class Records:
             rows = connection.execute(query.order_by(c.offered_at.desc()).limit(MOST_OFFERS)).mappings()
             return [dict(r) for r in rows]
 
+    def policy_reports(self) -> list[Mapping[str, Any]]:
+        """Judgements of routing policies by the log, the newest version first."""
+        found = [read_json(p) for p in sorted((self._root / "reports" / "policy").glob("*-log.json"))]
+        known = [r for r in found if isinstance(r, dict) and "policy_value" in r]
+        return sorted(known, key=lambda r: (-int(r["policy"]), -int(r["against"])))
+
     def lead(self, lead_id: str) -> dict[str, str] | None:
         """A lead of the lake by its identifier, as text, without what names a person."""
         rows = [r for r in self._leads() if str(r["lead_id"]) == lead_id]

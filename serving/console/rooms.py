@@ -16,6 +16,7 @@ from serving.console.records import Records
 from serving.console.sessions import Sessions
 from serving.console.standings import Standings
 from serving.limiter import DenialLimiter
+from serving.policies import Policies
 from serving.settings import ServingSettings
 from serving.shared import Shared
 from serving.view import View
@@ -36,6 +37,7 @@ class Console:
         clock: Naive UTC time.
         workspace: Folder of the workspace.
         config: partnerintel.yaml as read.
+        policies: Versions of policies, and which are in force.
     """
 
     sessions: Sessions
@@ -48,6 +50,7 @@ class Console:
     clock: Callable[[], datetime]
     workspace: Path
     config: Mapping[str, Any]
+    policies: Policies
 
 
 def open_console(shared: Shared, *, verify: Callable[[str | None], Identity | None]) -> Console:
@@ -78,4 +81,5 @@ def open_console(shared: Shared, *, verify: Callable[[str | None], Identity | No
         clock=edges.clock,
         workspace=shared.workspace,
         config=shared.config,
+        policies=shared.policies,
     )

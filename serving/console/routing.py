@@ -29,11 +29,13 @@ FIELDS: Mapping[str, str] = {
     "industry": "Industry", "employee_count": "Employees", "products": "Products", "value": "Value in USD",
 }  # fmt: skip
 SHOWN = 40
+KIND = "routing"
 BY: Mapping[str, str] = {"tier": "Tier", "region": "Region", "size": "Size"}
 
 
 def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
     """Add the pages."""
+    _policies(router, use_cases)
 
     @router.get("/console/routing")
     def would(request: Request) -> Response:
@@ -69,6 +71,29 @@ def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
             offers=len(offers),
             sla=sla_of(offers),
             exposure={title: exposure_of(offers, by) for by, title in BY.items()},
+        )
+
+
+ESTIMATES: Mapping[str, str] = {
+    "logged": "What the log brought", "dr": "Doubly robust", "snips": "Self-normalised weights",
+    "ips": "Weights", "dm": "Reward model",
+}  # fmt: skip
+
+
+def _policies(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+    @router.get("/console/routing/policies")
+    def policies(request: Request) -> Response:
+        console = console_of(use_cases)
+        holds = console.policies.in_force(KIND)
+        return page(
+            request,
+            "routing_policies.html",
+            versions=console.policies.versions(KIND),
+            in_force=holds.version if holds else 0,
+            canary=holds.canary_version if holds else None,
+            canary_share=holds.canary_share if holds else 0.0,
+            reports=console.records.policy_reports(),
+            estimates=ESTIMATES,
         )
 
 
