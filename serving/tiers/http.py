@@ -95,7 +95,7 @@ def _changes(app: FastAPI, use_case: Callable[[], Tiers]) -> None:
         return decide(change_id, "approve", body, identity)
 
     @app.post("/v1/tiers/changes/{change_id}/reject", summary="Reject a change of tier", **answers)
-    def reject(change_id: str, body: schemas.DecisionRequest, identity: Caller) -> Response:
+    def reject(change_id: str, body: schemas.RejectRequest, identity: Caller) -> Response:
         return decide(change_id, "reject", body, identity)
 
 

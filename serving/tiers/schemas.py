@@ -30,6 +30,12 @@ class DecisionRequest(_Asked):
     reason: Reason = ""
 
 
+class RejectRequest(_Asked):
+    """A person's decision against a recommendation, with the reason."""
+
+    reason: Annotated[Reason, Field(min_length=1)]
+
+
 class OverrideRequest(_Asked):
     """A tier to be held for a while whatever is recommended."""
 
@@ -68,7 +74,7 @@ class ChangesQuery(_Asked):
     change: Literal["promote", "demote"] | None = None
     mine: bool = False
     limit: int = Field(default=50, ge=1, le=200)
-    cursor: str | None = Field(default=None, max_length=200)
+    cursor: Annotated[str | None, Field(pattern=r"^tch_[0-9A-HJKMNP-TV-Z]{26}$")] = None
 
 
 class PointsShape(Shape):
