@@ -19,9 +19,9 @@ from tests.functional.serving.conftest import CONFIG, Served
 from tests.unit.serving.world import World, good_row, small_bundle
 
 TITLE = "A model swapped under load fails no request, and no answer mixes two versions"
-QUICK, FULL = 4, 20  # swaps
+QUICK, FULL = 3, 20  # swaps
 VERSIONS = (1, 2, 3)
-EACH_SECOND = 40.0
+EACH_SECOND = 20.0
 SCORE = "/v1/churn/score"
 ROWS = 3
 FAST = CONFIG.replace("refresh_seconds: 0.3", "refresh_seconds: 0.1")
