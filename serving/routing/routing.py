@@ -113,12 +113,12 @@ class Routing:
         """
         now = self._clock()
         at = occurred_at or now
-        if at > now + timedelta(minutes=5):
-            raise InputError("occurred_at lies in the future.", pointer="/occurred_at")
         with self._database.write() as connection:
             seq = tick(connection)
             lead, offers = read_lead(connection, identity.owner, lead_id)
             step = closed(lead.state, result)
+            if at > now + timedelta(minutes=5):
+                raise InputError("occurred_at lies in the future.", pointer="/occurred_at")
             if step.offer is None:
                 return state_of(lead, offers)
             last = offers[-1]

@@ -17,7 +17,12 @@ TopK = Annotated[int, Field(ge=1, le=20, description="Matches to show."), Before
 Headcount = Annotated[int, Field(ge=0, le=100_000_000), BeforeValidator(_whole)]
 Capacity = Annotated[int, Field(ge=0, le=100_000), BeforeValidator(_whole)]
 Moment = Annotated[
-    str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z$", description="RFC 3339, UTC.")
+    str,
+    Field(
+        pattern=r"^20\d{2}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z$"
+        r"|^20\d{2}-(0[1-9]|1[0-2])-(29|30|31)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z$",
+        description="RFC 3339, UTC.",
+    ),
 ]
 
 

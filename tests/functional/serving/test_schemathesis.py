@@ -20,6 +20,15 @@ UNDESCRIBABLE = "".join(
 include-name = "{name}"
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", "401", "403", "404", "409", "422", "429"]
+# Nor which Idempotency-Key was used for another request before.
+[[operations]]
+include-name = "POST /v1/leads/route"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", "401", "403", "404", "409", "422", "429"]
+[[operations]]
+include-name = "POST /v1/leads/assign"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", "401", "403", "404", "409", "422", "429"]
 """
     for name in (
         "POST /v1/fit/lists",
