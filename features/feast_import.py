@@ -7,9 +7,11 @@ decorator is made to do nothing while Feast is imported, and only then.
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 
@@ -20,6 +22,19 @@ def import_feast() -> Any:
     with _unchecked():
         import feast
     return feast
+
+
+def keep_feasts_times() -> None:
+    """Let SQLite write and read times as Feast does.
+
+    Feast sets this for the whole process when it is imported; pandas sets another form as soon as a frame is
+    written to or read from a SQLite connection. What the one then writes the other cannot read.
+    """
+    from feast.infra.online_stores import sqlite as store
+
+    sqlite3.register_adapter(datetime, store.adapt_datetime_epoch)
+    for name in ("date", "datetime", "timestamp"):
+        sqlite3.register_converter(name, getattr(store, f"convert_{name}"))
 
 
 @contextmanager

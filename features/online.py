@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from features.catalog import definitions, view, view_of
+from features.feast_import import keep_feasts_times
 from features.layout import CREATED, EVENT_US, SEQUENCE
 
 FUTURE_TOLERANCE = timedelta(minutes=5)
@@ -157,6 +158,7 @@ class OnlineStore:
     def _alone(self, *, writing: bool) -> Iterator[None]:
         """One thread at a time: Feast's SQLite store mixes up values under threads."""
         with self._lock:
+            keep_feasts_times()
             if not writing:
                 yield
                 return

@@ -60,7 +60,8 @@ def _show_keys(project: Project, partner: str, manager: str | None, *, now: date
     typer.echo(
         "\nAsk for the partner at the greatest risk:\n\n"
         f"  curl -s -H 'Authorization: Bearer {admin}' {address}/v1/partners/{partner}/churn\n\n"
-        f"or without the service:\n\n  partnerintel explain {partner} -w {_short(project.workspace.root)}\n"
+        f"or without the service:\n\n  partnerintel explain {partner} -w {_short(project.workspace.root)}\n\n"
+        f"or open {address}/console in a browser and sign in with either key.\n"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
 from datetime import date, datetime, timedelta
 
@@ -39,6 +40,14 @@ def test_correction_of_the_same_time_wins_by_ingest_sequence(store: FeatureStore
     for score, sequence in ((5.0, 1), (6.0, 3), (4.0, 2)):
         store.online_store.write(VIEW, offer(score, NOW, sequence=sequence), now=NOW)
     assert stored(store) == 6.0
+
+
+def test_pandas_writing_to_sqlite_elsewhere_in_the_process_changes_nothing(store: FeatureStore) -> None:
+    store.online_store.write(VIEW, offer(5.0, NOW), now=NOW)
+    with sqlite3.connect(":memory:") as elsewhere:
+        pd.DataFrame({"at": [NOW]}).to_sql("t", elsewhere)
+    store.online_store.write(VIEW, offer(7.0, NOW, partner="P1"), now=NOW)
+    assert (stored(store), stored(store, "P1")) == (5.0, 7.0)
 
 
 def test_row_from_the_future_is_refused_and_blocks_nothing(store: FeatureStore) -> None:
