@@ -19,6 +19,7 @@ from data.errors import (
     PromotionConflictError,
     PromotionRefusedError,
 )
+from models.routing.lifecycle import StateError
 from serving.errors import ConflictError, UnavailableError
 
 CONTENT_TYPE = "application/problem+json"
@@ -42,6 +43,8 @@ TITLES = {
 }
 _STATUS: tuple[tuple[type[PartnerIntelError], int], ...] = (
     (NotFoundError, 404),
+    # Well formed, but not for a lead as it stands: the contract cannot tell that beforehand.
+    (StateError, 409),
     (InputError, 422),
     (ConflictError, 409),
     (PromotionConflictError, 409),

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from data.errors import InputError, NotFoundError
 from models.routing.eligibility import Standing
-from models.routing.lifecycle import Answer, answered, closed
+from models.routing.lifecycle import Answer, StateError, answered, closed
 from models.routing.settings import RoutingSettings
 from serving.auth import Identity
 from serving.decisions import canonical
@@ -95,7 +95,7 @@ class Routing:
 
         Raises:
             NotFoundError: No such lead.
-            InputError: The partner was never offered it, or the offer is no longer open.
+            StateError: The partner was never offered it, or the offer is no longer open.
         """
         self._expire_if_due(lead_id, identity=identity)
         return self.again(lambda: self._answer_once(lead_id, partner_id, answer, reason, identity))
@@ -109,7 +109,8 @@ class Routing:
 
         Raises:
             NotFoundError: No such lead.
-            InputError: Nobody has accepted it, or it ended otherwise.
+            InputError: It lies in the future.
+            StateError: Nobody has accepted it, or it ended otherwise.
         """
         now = self._clock()
         at = occurred_at or now
@@ -273,7 +274,7 @@ class Routing:
             lead, offers = read_lead(connection, identity.owner, lead_id)
         offer = next((o for o in reversed(offers) if o.partner_id == partner_id), None)
         if offer is None:
-            raise InputError("This partner was never offered the lead.", pointer="/partner_id")
+            raise StateError("This partner was never offered the lead.", pointer="/partner_id")
         _, policy = ready.policy_for(lead_id)
         step = answered(
             lead.state, offer.state, answer, reroutes=lead.turn, most_reroutes=policy.most_reroutes

@@ -74,7 +74,7 @@ def _pytest(paths: Sequence[str], *, seed: int) -> tuple[int, int, list[str]]:
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "CI": "true"}
     )
-    passing = [int(n) for n in re.findall(r"(\d+) passing examples", done.stdout)]
+    passing = [int(n) for n in re.findall(r"(\d+) passing, \d+ failing", done.stdout)]
     failed = re.findall(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
     if done.returncode not in (0, 1) or not (passing or failed):
         failed.append(f"pytest ended with {done.returncode}: {(done.stdout + done.stderr)[-200:]}")

@@ -139,3 +139,13 @@ def test_answers_fit_the_published_shapes(world: World) -> None:
     found = post(world, "/v1/leads/route", {**LEAD, "lead_id": "S1"}, key="shape")
     RouteAnswer.model_validate_json(found.content)
     LeadAnswer.model_validate_json(world.call("GET", "/v1/leads/S1", role="prm").content)
+
+
+def test_what_does_not_fit_a_lead_as_it_stands_is_a_conflict_and_not_a_faulty_request(world: World) -> None:
+    post(world, "/v1/leads/route", {**LEAD, "lead_id": "C1", "domain": "c1.example"}, key="c1")
+    answers = (
+        post(world, "/v1/leads/C1/outcome", {"outcome": "won"}),
+        post(world, "/v1/leads/C1/response", {"partner_id": "nobody", "response": "accepted"}),
+    )
+    told = [(a.status_code, a.json()["type"]) for a in answers]
+    assert told == [(409, "urn:partnerintel:problem:conflict")] * 2
