@@ -74,6 +74,7 @@ def run_backtest(
     test_from: date | None = None,
     champion: Params | None = None,
     ceiling: Floats | None = None,
+    search_seconds: float = 0,
     version: int | None = None,
     progress: Progress | None = None,
 ) -> Backtest:
@@ -88,6 +89,7 @@ def run_backtest(
         test_from: Test on all snapshots from this day on.
         champion: The champion's settings, when it is a fitted model.
         ceiling: (n,) best possible probability of each row, where the truth is known.
+        search_seconds: How long to search for a ceiling at each test date, where it is not; 0: not at all.
         version: Registered version, for the record.
         progress: Called with (test date, share done).
 
@@ -99,7 +101,13 @@ def run_backtest(
         dataset, origins=settings.origins, test_at=test_at, test_from=test_from, seed=settings.seed
     )
     origins = run_all(
-        dataset, splits, params=params or Params(), seed=seed, champion=champion, progress=progress
+        dataset,
+        splits,
+        params=params or Params(),
+        seed=seed,
+        champion=champion,
+        search_seconds=search_seconds,
+        progress=progress,
     )
     judged = joined(origins, dataset)
     predictions = all_predictions(origins, ceiling)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from evaluation.amounts import shown_order
 from evaluation.metrics import Judged, draw_metrics
 from evaluation.ordered import JudgedBands, draw_ordered
-from evaluation.origin import CHAMPION, MODEL, POOLED, SCORECARD, Origin
+from evaluation.origin import CEILING, CHAMPION, MODEL, POOLED, SCORECARD, Origin
 from evaluation.report import Rung
 from evaluation.resampling import Estimate, Floats, Resampler, estimate
 from evaluation.settings import EvaluationSettings
@@ -26,7 +26,7 @@ ORDER = (
     POOLED,
     CHAMPION,
     MODEL,
-    "ceiling",
+    CEILING,
 )
 NOTES = {
     "prevalence": "the base rate (or the mean) of the training rows, for everyone",
@@ -39,7 +39,7 @@ NOTES = {
     CHAMPION: "the champion's settings, refitted on the same rows",
     MODEL: "what would be shipped",
     "hindsight": "ranked by what came: nobody could know it",
-    "ceiling": "the best possible score, known in a simulated world only",
+    CEILING: "the true probability in a simulated world; what a long general search finds elsewhere",
 }
 
 
@@ -61,7 +61,7 @@ def all_predictions(origins: Sequence[Origin], ceiling: Floats | None) -> dict[s
     names = [n for n in ORDER if all(n in o.predicted for o in origins)]
     found = {n: np.concatenate([o.predicted[n] for o in origins]).astype(float) for n in names}
     if ceiling is not None:
-        found["ceiling"] = ceiling[np.concatenate([o.split.test for o in origins])]
+        found[CEILING] = ceiling[np.concatenate([o.split.test for o in origins])]
     return found
 
 
@@ -112,7 +112,7 @@ def rungs(
 
 def _other(ordered: bool) -> set[str]:
     only_ordered, never = {"persistence"}, {"past_revenue"}
-    return never | ({"recency", SCORECARD, "logistic", "ceiling"} if ordered else only_ordered)
+    return never | ({"recency", SCORECARD, "logistic", CEILING} if ordered else only_ordered)
 
 
 def differences(draws: Mapping[str, Mapping[str, Floats]], *, loss: str) -> dict[str, Estimate]:
@@ -126,7 +126,7 @@ def differences(draws: Mapping[str, Mapping[str, Floats]], *, loss: str) -> dict
 
 def headline_share(draws: Mapping[str, Mapping[str, Floats]]) -> float | None:
     """Share of the AUC between scorecard and ceiling that the model captures; None when not measured."""
-    if not {SCORECARD, "ceiling", MODEL} <= set(draws):
+    if not {SCORECARD, CEILING, MODEL} <= set(draws):
         return None
-    low, high, own = (float(draws[n]["auc"][0]) for n in (SCORECARD, "ceiling", MODEL))
+    low, high, own = (float(draws[n]["auc"][0]) for n in (SCORECARD, CEILING, MODEL))
     return (own - low) / (high - low) if high > low else None

@@ -14,7 +14,7 @@ from models.bundle import Bundle
 from training.dataset import Dataset
 from training.splits import Split
 
-MODEL, SCORECARD, CHAMPION, POOLED = "model", "scorecard", "champion", "pooled"
+MODEL, SCORECARD, CHAMPION, POOLED, CEILING = "model", "scorecard", "champion", "pooled", "ceiling"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from data.errors import NotEnoughEvidenceError
 from evaluation.amounts import run_amounts
 from evaluation.bending import bent
-from evaluation.origin import CHAMPION, MODEL, POOLED, SCORECARD, Origin, probabilities
+from evaluation.ceiling import searched_ceiling
+from evaluation.origin import CEILING, CHAMPION, MODEL, POOLED, SCORECARD, Origin, probabilities
 from evaluation.references import logistic, persistence, prevalence, recency_rule
 from evaluation.resampling import Floats
 from models.bundle import Bundle
@@ -22,7 +23,13 @@ from training.splits import EMPTY, Split
 
 
 def run_origin(
-    dataset: Dataset, split: Split, *, params: Params, seed: int, champion: Params | None = None
+    dataset: Dataset,
+    split: Split,
+    *,
+    params: Params,
+    seed: int,
+    champion: Params | None = None,
+    search_seconds: float = 0,
 ) -> Origin:
     """Fit and predict for one split.
 
@@ -32,13 +39,15 @@ def run_origin(
         params: The candidate's settings.
         seed: Seed.
         champion: The champion's settings, refitted on the same rows, so that neither side has seen the test.
+        search_seconds: How long to search for a ceiling; 0: not at all. Yes/no labels only.
     """
     if dataset.amounts:
         return run_amounts(dataset, split, params=params, seed=seed, champion=champion)
     bundle, held = fit_held(dataset, split, params=params, seed=seed, spread=False)
     if dataset.ordered:
         return _ordered(dataset, split, bundle)
-    recency, note = recency_rule(dataset, split)
+    recency, recency_note = recency_rule(dataset, split)
+    notes = {"recency": recency_note}
     predicted = {
         "prevalence": prevalence(dataset, split),
         "recency": recency,
@@ -53,8 +62,11 @@ def run_origin(
         predicted[CHAMPION] = probabilities(other, dataset, split.test)
     if dataset.pooled is not None:
         predicted[POOLED] = pooled_probabilities(dataset, dataset.pooled, split, params=params, seed=seed)
+    if search_seconds:
+        predicted[CEILING], kind = searched_ceiling(dataset, split, seconds=search_seconds, seed=seed)
+        notes[CEILING] = f"{search_seconds:g} s of FLAML, which chose {kind}"
     other_maps = bent(held.p, held.y, predicted[MODEL])
-    return Origin(split, bundle, predicted, {"recency": note}, other_maps)
+    return Origin(split, bundle, predicted, notes, other_maps)
 
 
 def pooled_probabilities(
@@ -98,6 +110,7 @@ def run_all(
     params: Params,
     seed: int,
     champion: Params | None = None,
+    search_seconds: float = 0,
     progress: Any = None,
 ) -> list[Origin]:
     """Every split in turn; an origin whose training side cannot be learnt from is left out.
@@ -111,7 +124,16 @@ def run_all(
         if progress:
             progress(split.name, done / len(splits))
         try:
-            found.append(run_origin(dataset, split, params=params, seed=seed, champion=champion))
+            found.append(
+                run_origin(
+                    dataset,
+                    split,
+                    params=params,
+                    seed=seed,
+                    champion=champion,
+                    search_seconds=search_seconds,
+                )
+            )
         except NotEnoughEvidenceError as error:
             problem = problem or error
     if not found:

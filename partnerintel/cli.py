@@ -170,6 +170,12 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
     test_from: Annotated[str | None, typer.Option(help="Earliest test origin, YYYY-MM-DD.")] = None,
     test_at: Annotated[str | None, typer.Option(help="The one test origin, YYYY-MM-DD.")] = None,
+    ceiling: Annotated[
+        float,
+        typer.Option(
+            min=0, metavar="SECONDS", help="Search for a ceiling this long per origin (FLAML; yes/no labels)."
+        ),
+    ] = 0,
 ) -> None:
     """Back-test a model on rolling origins and print it beside its baselines; `alerts`: replay the alerts."""
     from partnerintel import console, learning
@@ -182,7 +188,9 @@ def evaluate(
         _evaluate_alerts(project, json_file)
         return
     with progress(f"evaluate {model}") as tick:
-        learned = learning.evaluate_model(project, model, now=_now(), tick=tick, **origins)
+        learned = learning.evaluate_model(
+            project, model, now=_now(), tick=tick, search_seconds=ceiling, **origins
+        )
     if json_file is not None:
         learning.write_figures(learned, json_file)
     console.print_left_out(learned)

@@ -90,6 +90,7 @@ def evaluate_model(
     tick: Tick,
     test_at: date | None = None,
     test_from: date | None = None,
+    search_seconds: float = 0,
 ) -> Learned:
     """Back-test the newest candidate's recipe, or the defaults; of ready-made columns nothing is written."""
     dataset, findings = dataset_of(project, model, now=now, tick=tick, test_at=test_at, test_from=test_from)
@@ -103,6 +104,7 @@ def evaluate_model(
         tick=tick,
         test_at=test_at,
         test_from=test_from,
+        search_seconds=search_seconds,
     )
     return Learned(tested.report.to_json(), findings)
 
@@ -155,6 +157,7 @@ def _backtest(
     tick: Tick,
     test_at: date | None = None,
     test_from: date | None = None,
+    search_seconds: float = 0,
 ) -> Backtest:
     from evaluation.backtest import run_backtest
 
@@ -166,6 +169,7 @@ def _backtest(
         test_at=test_at,
         test_from=test_from,
         champion=_champion_params(project, dataset.spec.name, version),
+        search_seconds=search_seconds,
         version=version,
         progress=lambda what, share: tick(f"test {what}" if what else "report", 0.65 + 0.35 * share),
     )

@@ -20,7 +20,7 @@ def load_query(connection: Any, query: str, *, root: Path, relation: str, table:
         table: Canonical table, for messages.
 
     Raises:
-        DataError: The SQL fails, or returns no rows.
+        DataError: The SQL fails, names a file that is not there, or returns no rows.
     """
     import duckdb
 
@@ -35,6 +35,14 @@ def load_query(connection: Any, query: str, *, root: Path, relation: str, table:
             f"CREATE TABLE {quoted(relation)} AS SELECT {picked}, row_number() OVER () AS {ROW}, "
             f"'query' AS {FILE} FROM ({body}\n)"
         )
+    except duckdb.IOException as error:
+        there = "" if root.is_dir() else ", which does not exist"
+        raise refusal(
+            "PI-D001",
+            f"{table}: the query finds no file: {' '.join(str(error).split())}",
+            next_step=f"File names in queries are relative to `root:`, here {root.resolve()}{there}.",
+            pointer=f"tables.{table}.query",
+        ) from error
     except duckdb.Error as error:
         raise refusal(
             "PI-D010",

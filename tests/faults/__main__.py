@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from tests.faults.harness import Row, as_line, case_ids, run_apart, run_here
-from tests.faults.page import PAGE, REPORT, rendered, stored
+from tests.faults.page import PAGE, README, REPORT, rendered, stored, with_summary
 
 
 def main() -> int:
@@ -35,6 +35,7 @@ def keep(rows: Sequence[Row]) -> None:
     every = [known[case.upper()] for case in case_ids() if case.upper() in known]
     REPORT.write_text(json.dumps([asdict(r) for r in every], indent=1, sort_keys=True) + "\n")
     PAGE.write_text(rendered(every), encoding="utf-8")
+    README.write_text(with_summary(README.read_text(encoding="utf-8"), every), encoding="utf-8")
 
 
 if __name__ == "__main__":

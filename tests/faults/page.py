@@ -1,4 +1,4 @@
-"""docs/reference/reliability.md, written from evaluation/reliability.json."""
+"""docs/reference/reliability.md and the table of README.md, written from evaluation/reliability.json."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ from tests.faults.harness import Row
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = ROOT / "evaluation" / "reliability.json"
 PAGE = ROOT / "docs" / "reference" / "reliability.md"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- reliability: written by make trust -->\n", "<!-- end of reliability -->\n"
+KINDS = {
+    "A": "Security: pickles, forged keys, other people's objects, SSRF, signatures, erasure",
+    "B": "Bad input: bodies, files, formulas, sizes, values never seen",
+    "D": "Data: repeats, late rows, staleness, leaks, offline = online, same bytes",
+    "F": "Faults: kill -9, full disk, damaged models, Redis gone, races",
+    "L": "Load: constant arrival, hot swap, rolling reload, memory over time",
+}
 HEAD = """\
 # Reliability and security cases
 
@@ -34,6 +43,24 @@ def stored() -> list[Row]:
 def rendered(rows: Sequence[Row]) -> str:
     """The page."""
     return HEAD + "".join(f"| {' | '.join(_cells(row))} |\n" for row in rows)
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """One line per kind of case."""
+    lines = ["| what | cases | tried | failed | planted defects found |", "|---|--:|--:|--:|--:|"]
+    for letter, what in KINDS.items():
+        if not (of := [r for r in rows if r.case.startswith(letter)]):
+            continue
+        tried, failed = sum(r.tried for r in of), sum(r.failed for r in of)
+        planted = sum(r.planted_found for r in of)
+        lines.append(f"| {what} | {len(of)} | {tried:,} | {failed} | {planted} of {len(of)} |")
+    return "\n".join(lines) + "\n"
+
+
+def with_summary(readme: str, rows: Sequence[Row]) -> str:
+    """The README with its table between the two marks renewed."""
+    before, rest = readme.split(BEGIN)
+    return before + BEGIN + summary(rows) + END + rest.split(END)[1]
 
 
 def _cells(row: Row) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults import harness
 from tests.faults.harness import Row, judged, run_apart
-from tests.faults.page import PAGE, rendered, stored
+from tests.faults.page import PAGE, README, rendered, stored, with_summary
 
 GOOD = Row("X1", "what holds", tried=3, failed=0, figure="3 tried", planted_found=True)
 
@@ -39,3 +39,8 @@ def test_the_first_fault_is_told_instead_of_the_figure() -> None:
 
 def test_the_page_says_what_the_last_full_run_found() -> None:
     assert PAGE.read_text(encoding="utf-8") == rendered(stored())
+
+
+def test_the_readme_says_it_in_short() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert with_summary(text, stored()) == text

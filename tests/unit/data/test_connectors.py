@@ -130,7 +130,7 @@ def test_an_empty_column_may_have_any_type(workspace):
     ("way", "said"),
     [
         ({"query": "SELEKT 1"}, "surveys: the query fails.*PI-D010"),
-        ({"query": "SELECT * FROM 'none.parquet'"}, "PI-D010"),
+        ({"query": "SELECT * FROM 'none.parquet'"}, "finds no file.*PI-D001.*relative to .root:., here /"),
         ({"query": "SELECT 1 AS survey_id WHERE false"}, "the query returns no rows .PI-D002"),
         ({"query": "SELECT * FROM nothing", "source": "lite"}, "source 'lite' cannot be queried.*PI-D010"),
         ({"query": "SELECT 1", "source": "none"}, "source 'none' cannot be queried.*PI-D010"),
