@@ -63,6 +63,23 @@ def parts(column: Any) -> list[tuple[str, NDArray[np.bool_]]]:
     if np.unique(seen).size < 3:
         return []
     low, high = np.quantile(seen, [1 / 3, 2 / 3])
+    return _thirds(values, low, high)
+
+
+def same_parts(then: Any, now: Any) -> dict[str, NDArray[np.bool_]]:
+    """Level → rows of `now`, by the levels and cuts that `parts` finds in `then`."""
+    if then.dtype.kind not in "iuf":
+        text, known = now.astype(str).to_numpy(), now.notna().to_numpy()
+        return {level: (text == level) & known for level, _ in parts(then)}
+    values = then.to_numpy(dtype=float)
+    seen = values[np.isfinite(values)]
+    if np.unique(seen).size < 3:
+        return {}
+    low, high = np.quantile(seen, [1 / 3, 2 / 3])
+    return dict(_thirds(now.to_numpy(dtype=float), low, high))
+
+
+def _thirds(values: Floats, low: float, high: float) -> list[tuple[str, NDArray[np.bool_]]]:
     names = (f"up to {low:,.0f}", f"{low:,.0f} to {high:,.0f}", f"above {high:,.0f}")
     masks = (values <= low, (values > low) & (values <= high), values > high)
     return list(zip(names, masks, strict=True))

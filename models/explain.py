@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -149,6 +150,14 @@ class _Teller:
         )
 
 
+_SEVERAL = re.compile(
+    r"\{value\} (support )?(people|activities|days|deals|times(?! the)|e-mails|tickets|trainings|products|"
+    r"employees|years|leads|certificates|certifications)\b( were| are| expire)?"
+)
+_ONE = {"people": "person", "activities": "activity"}
+_DOES = {" were": " was", " are": " is", " expire": " expires"}
+
+
 def plain_value(value: Any, feature: Feature) -> float | str | bool | None:
     """A raw value as JSON can hold it; None where missing or not finite."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)) or value != value:
@@ -170,7 +179,14 @@ def sentence(feature: Feature, value: float | str | bool | None, peer: float | N
         return template.format(peer=shown_peer)
     template = feature.sentence or f"{feature.shown_label} is {{value}}; usual: {{peer}}."
     text = value if isinstance(value, str) else shown(value, share=feature.unit == "share")
-    return template.format(value=text, peer=shown_peer)
+    return (of_one(template) if text == "1" else template).format(value=text, peer=shown_peer)
+
+
+def of_one(template: str) -> str:
+    """A template about several things, about one: `{value} people are` → `{value} person is`."""
+    return _SEVERAL.sub(
+        lambda m: "{value} " + (m[1] or "") + _ONE.get(m[2], m[2][:-1]) + _DOES.get(m[3], ""), template
+    )
 
 
 def shown(number: float | bool, *, share: bool = False) -> str:

@@ -13,6 +13,7 @@ import typer
 
 from data.errors import InputError
 from partnerintel import __version__, environment
+from partnerintel.commands import drift as drift_commands
 from partnerintel.commands import fit as fit_commands
 from partnerintel.commands import tiers as tiers_commands
 from partnerintel.commands.policy import app as policy_app
@@ -366,6 +367,7 @@ def keys_revoke(
 
 
 fit_commands.register(app)
+drift_commands.register(app)
 
 
 def main() -> None:

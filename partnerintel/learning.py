@@ -30,11 +30,13 @@ class Learned:
         report: Findings, as `evaluate --json` writes them.
         findings: What was wrong with ready-made rows; empty when the model learns from tables.
         quarantine: File that holds all rows left out, or None.
+        dataset: What it learnt from; None where nothing was trained.
     """
 
     report: dict[str, Any]
     findings: Sequence[Finding] = ()
     quarantine: Path | None = None
+    dataset: Dataset | None = None
 
 
 def train_model(
@@ -79,7 +81,8 @@ def train_model(
         tracker.attach(
             candidate.run_id, project.workspace.report(model, candidate.version, suffix), folder="report"
         )
-    return Learned(tested.report.to_json(), findings, keep_faults(project, model, findings, now=now))
+    kept = keep_faults(project, model, findings, now=now)
+    return Learned(tested.report.to_json(), findings, kept, dataset)
 
 
 def evaluate_model(

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import typer
 
 from data.errors import NotEnoughEvidenceError, PromotionRefusedError
-from partnerintel import console, datasets, learning, preparing, pricing, promoting, refreshing, tiering
+from partnerintel import (
+    console,
+    datasets,
+    drifting,
+    learning,
+    preparing,
+    pricing,
+    promoting,
+    refreshing,
+    tiering,
+)
 from partnerintel.progress import progress
 from partnerintel.settings import Project
+
+if TYPE_CHECKING:
+    from training.dataset import Dataset
 
 RETRAIN_AFTER = timedelta(days=28)
 WIDTH = 14
@@ -34,8 +48,12 @@ def run(project: Project, *, as_of: date, now: datetime) -> None:
         with progress("features") as tick:
             built = preparing.build_features(project, as_of=as_of, now=now, tick=tick)
         _say("features", f"{built.built_count} snapshots built, {built.kept} kept")
+    drifts = []
     for model in datasets.trainable(project):
-        _say(model, _model(project, model, now=now))
+        outcome, dataset = _model(project, model, now=now)
+        _say(model, outcome)
+        drifts += _drift(project, model, dataset, now=now)
+    _say("drift", "\n".join(drifts) or "no model in service")
     _say("alerts", _alerts(project, now=now))
     if "deals" in project.data.tables:
         _say("tiers", tiering.review_in_words(project, as_of=as_of, now=now))
@@ -56,30 +74,43 @@ def _say(step: str, outcome: str) -> None:
     typer.echo("\n".join([f"{step:<{WIDTH}} {first}", *(f"{'':<{WIDTH}} {line}" for line in more)]))
 
 
-def _model(project: Project, model: str, *, now: datetime) -> str:
-    """Train when the newest version is old; go on where a killed night stopped."""
+def _drift(project: Project, model: str, dataset: Dataset | None, *, now: datetime) -> list[str]:
+    """One line on what the champion sees now; none without a champion."""
+    registry = project.registry_if_any()
+    if registry is None or registry.champion(model) is None:
+        return []
+    with progress(f"drift {model}") as tick:
+        return [drifting.refresh_drift(project, model, now=now, tick=tick, dataset=dataset)]
+
+
+def _model(project: Project, model: str, *, now: datetime) -> tuple[str, Dataset | None]:
+    """Train when the newest version is old; go on where a killed night stopped.
+
+    Returns:
+        What came of it, and the rows learnt from, where they are at hand.
+    """
     begun = project.workspace.root / "nightly" / f"{model}.begun"
     age = _age(project, model, now=now)
     if age is not None and age < RETRAIN_AFTER:
         if not begun.is_file():
-            return f"trained {age.days} days ago, kept"
-        outcome = _finish(project, model, now=now)
+            return f"trained {age.days} days ago, kept", None
+        outcome, dataset = _finish(project, model, now=now), None
     else:
         begun.parent.mkdir(exist_ok=True)
         begun.touch()
-        outcome = _train(project, model, now=now)
+        outcome, dataset = _train(project, model, now=now)
     begun.unlink(missing_ok=True)
-    return outcome
+    return outcome, dataset
 
 
-def _train(project: Project, model: str, *, now: datetime) -> str:
+def _train(project: Project, model: str, *, now: datetime) -> tuple[str, Dataset | None]:
     try:
         with progress(f"train {model}") as tick:
             learned = learning.train_model(project, model, now=now, tick=tick)
     except NotEnoughEvidenceError as error:
-        return f"not trained: {error}"
+        return f"not trained: {error}", None
     console.print_left_out(learned)
-    return _promote(project, model, now=now)
+    return _promote(project, model, now=now), learned.dataset
 
 
 def _finish(project: Project, model: str, *, now: datetime) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request
@@ -19,12 +18,10 @@ from serving import metrics, schemas
 from serving.asgi import REQUEST_ID
 from serving.auth import Identity
 from serving.console.http import mount as mount_console
-from serving.console.rooms import Console
+from serving.console.rooms import Cases
 from serving.docpage import PAGE_HEADERS, page
 from serving.fit import http as fit_http
-from serving.fit.capability import Fit
 from serving.health import http as health_http
-from serving.health.opening import HealthCases
 from serving.openapi import document
 from serving.problems import (
     CONTENT_TYPE,
@@ -35,46 +32,13 @@ from serving.problems import (
     from_validation,
     problem_of,
 )
-from serving.replay import Replay
 from serving.routing import http as routing_http
-from serving.routing.opening import Capability as RoutingCapability
 from serving.scoring import CHURN, Scoring, Wish
-from serving.shelf import Shelf
 from serving.tiers import http as tiers_http
-from serving.tiers.opening import Tiers
 from serving.web import READ, SCORE, Answer, Caller, no_query, only
 
 
-@dataclass(frozen=True)
-class UseCases:
-    """What the application calls.
-
-    Attributes:
-        scoring: Scores.
-        replay: Decisions.
-        shelf: Models.
-        health: Whether the service is ready, and the document that says why not.
-        metrics: The metrics page.
-        fit: Prospects and lists of them.
-        tiers: Recommendations, the review list, other rules tried.
-        routing: Leads.
-        console: The console's own parts; None without a console.
-        partner_health: Health, alerts, events and webhooks.
-    """
-
-    scoring: Scoring
-    replay: Replay
-    shelf: Shelf
-    health: Callable[[], tuple[bool, dict[str, Any]]]
-    metrics: Callable[[], bytes]
-    fit: Fit
-    partner_health: HealthCases
-    tiers: Tiers
-    routing: RoutingCapability
-    console: Console | None = None
-
-
-def create_app(use_cases: Callable[[], UseCases]) -> FastAPI:
+def create_app(use_cases: Callable[[], Cases]) -> FastAPI:
     """The application.
 
     Args:
@@ -93,7 +57,7 @@ def create_app(use_cases: Callable[[], UseCases]) -> FastAPI:
     return app
 
 
-def _scores(app: FastAPI, use_cases: Callable[[], UseCases]) -> None:
+def _scores(app: FastAPI, use_cases: Callable[[], Cases]) -> None:
     @app.post(
         "/v1/churn/score",
         summary="Churn of partners, or of rows of features",
@@ -162,7 +126,7 @@ def _respond(scope: Any, problem: Problem) -> Response:
     return Response(body, problem.status, headers=dict(problem.headers), media_type=CONTENT_TYPE)
 
 
-def _reads(app: FastAPI, use_cases: Callable[[], UseCases]) -> None:
+def _reads(app: FastAPI, use_cases: Callable[[], Cases]) -> None:
     @app.get(
         "/v1/models",
         summary="Models: what is in service, and how it was judged",
@@ -191,7 +155,7 @@ def _reads(app: FastAPI, use_cases: Callable[[], UseCases]) -> None:
         return Answer(use_cases().replay.show(decision_id, identity=identity))
 
 
-def _operations(app: FastAPI, use_cases: Callable[[], UseCases]) -> None:
+def _operations(app: FastAPI, use_cases: Callable[[], Cases]) -> None:
     health: dict[int | str, dict[str, Any]] = {200: {"model": schemas.HealthAnswer}}
 
     @app.get("/livez", summary="Whether the process answers", responses={**health, **only(400)})

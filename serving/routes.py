@@ -101,6 +101,7 @@ PAGES: tuple[Route, ...] = (
     _page("/console/routing/report", OPERATORS),
     _page("/console/models"),
     _page("/console/models/{name}"),
+    _page("/console/models/{name}/drift"),
     _page("/console/decisions"),
     _page("/console/decisions/{decision_id}"),
     _page("/console/checks", OPERATORS),

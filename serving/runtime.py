@@ -9,11 +9,10 @@ from typing import Any
 
 from data.mapping import CONFIG_NAME, parse_settings, read_config
 from serving import audit
-from serving.api import UseCases
 from serving.auth import Identity, Keyring
 from serving.champions import Champions
 from serving.console.door import ConsoleDoor
-from serving.console.rooms import Console, open_console
+from serving.console.rooms import Cases, Console, open_console
 from serving.decisions import DecisionLog
 from serving.fit.capability import open_fit
 from serving.guard import Gatekeeping
@@ -58,7 +57,7 @@ class Runtime:
     resident: Resident
     champions: Champions
     keep: Gatekeeping
-    use_cases: UseCases
+    use_cases: Cases
 
     def start(self) -> None:
         """Load models and features, then keep them current."""
@@ -119,7 +118,7 @@ def open_runtime(
     return Runtime(shared, resident, champions, keep, _use_cases(shared, resident, champions, console))
 
 
-def _use_cases(shared: Shared, resident: Resident, champions: Champions, console: Console | None) -> UseCases:
+def _use_cases(shared: Shared, resident: Resident, champions: Champions, console: Console | None) -> Cases:
     settings, edges, metrics = shared.settings, shared.edges, shared.metrics
     scoring = Scoring(
         resident.view,
@@ -137,7 +136,7 @@ def _use_cases(shared: Shared, resident: Resident, champions: Champions, console
     fit, model_of = open_fit(shared), _version_of(resident, champions)
     tiers, routing = open_tiers(shared, model_of=model_of), open_routing(shared, model_of=model_of)
     makers = {"fit": fit.scoring.again(model_of), "tier": tiers.recommending.replay, **routing.makers}
-    return UseCases(
+    return Cases(
         scoring=scoring,
         replay=Replay(shared.decisions, model_of=model_of, makers=makers, details=routing.details),
         shelf=Shelf(resident.view, reports=shared.workspace / "reports"),

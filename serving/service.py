@@ -19,6 +19,7 @@ from starlette.routing import Route as HttpRoute
 from data.errors import ConfigError
 from serving import api, schemas
 from serving.asgi import IDENTITY, App
+from serving.console.rooms import Cases
 from serving.fit import http as fit_http
 from serving.fit import schemas as fit_schemas
 from serving.following import follow
@@ -43,7 +44,7 @@ class Slot:
         self.runtime: Runtime | None = None
         self.closing = Event()
 
-    def use_cases(self) -> api.UseCases:
+    def use_cases(self) -> Cases:
         """What the application calls; only reached through the guard, which waits for the runtime."""
         if self.runtime is None:
             raise RuntimeError("the guard let a request through before the service was up")

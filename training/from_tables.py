@@ -145,7 +145,7 @@ def _by_row(labels: Any, frame: Any) -> Any:
 
 
 def _about(settings: ChurnSettings, horizon: int, as_ofs: Sequence[date]) -> tuple[tuple[str, str], ...]:
-    activities = " or ".join(settings.value_activities)
+    activities = " or ".join(_in_words(a) for a in settings.value_activities)
     length = (
         "the partner's own unusual length" if settings.silence == "adaptive" else f"{settings.silence} days"
     )
@@ -161,6 +161,12 @@ def _about(settings: ChurnSettings, horizon: int, as_ofs: Sequence[date]) -> tup
         ("Snapshots", f"{len(as_ofs)}, from {as_ofs[0]} to {as_ofs[-1]}"),
         ("Known after", f"{settings.known_after_days(horizon)} days"),
     )
+
+
+def _in_words(activity: str) -> str:
+    """`deals.won` → `deal won`."""
+    table, _, status = activity.partition(".")
+    return f"{table.removesuffix('s')} {status}".replace("_", " ").strip() if status else activity
 
 
 def snapshot_grid(first: date, last: date, *, every_days: int, anchor: date | None = None) -> list[date]:

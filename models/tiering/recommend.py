@@ -61,7 +61,7 @@ def why(policy: TierPolicy, found: Recommendation) -> list[str]:
         f"{verdict.points:.1f} points on average over {_count(reviews, 'review')} "
         f"(80 % lower bound {verdict.low:.1f}); {held.name} begins at {held.cut:g}."
     ]
-    if found.held + 1 < len(policy.tiers):
+    if found.held + 1 < len(policy.tiers) and verdict.level >= found.held:
         above = policy.tiers[found.held + 1]
         bound = "the lower bound" if rules.promote_on == "lower" else "the average"
         told.append(f"{above.cut:g} are needed for {above.name}, and {bound} must reach them.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter
@@ -19,13 +19,10 @@ from serving.console.days import read_day
 from serving.console.forms import Form, read_form
 from serving.console.pages import console_of, identity_of
 from serving.console.render import page
-from serving.console.rooms import Console
+from serving.console.rooms import Cases, Console
 from serving.health.opening import alert_settings
 from serving.health.queue import Wanted
 from serving.scoring import CHURN
-
-if TYPE_CHECKING:
-    from serving.api import UseCases
 
 STATES: Mapping[str, str] = {
     "open": "Open", "acknowledged": "Acknowledged", "snoozed": "Snoozed", "closed": "Closed",
@@ -46,7 +43,7 @@ DONE: Mapping[str, str] = {
 }
 
 
-def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     """Add the pages."""
     _queue(router, use_cases)
     _past(router, use_cases)
@@ -54,7 +51,7 @@ def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
     _steps(router, use_cases)
 
 
-def _queue(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _queue(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     @router.get("/console/alerts")
     def queue(request: Request) -> Response:
         console, identity, query = console_of(use_cases), identity_of(request), request.query_params
@@ -83,7 +80,7 @@ def _queue(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
         )
 
 
-def _past(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _past(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     @router.get("/console/alerts/as-of")
     def as_of(request: Request) -> Response:
         console, identity = console_of(use_cases), identity_of(request)
@@ -106,7 +103,7 @@ def _past(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
         )
 
 
-def _one(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _one(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     @router.get("/console/alerts/{alert_id}")
     def one(request: Request, alert_id: str) -> Response:
         console, identity = console_of(use_cases), identity_of(request)
@@ -123,7 +120,7 @@ def _one(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
         )
 
 
-def _steps(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _steps(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     def do(alert_id: str, step: str, form: Form, identity: Identity) -> None:
         queue = use_cases().partner_health.queue
         if step == "acknowledge":

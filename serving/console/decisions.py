@@ -14,10 +14,10 @@ from serving.console.pages import console_of, identity_of
 from serving.console.render import page
 
 if TYPE_CHECKING:
-    from serving.api import UseCases
+    from serving.console.rooms import Cases
 
 
-def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     """Add the pages."""
 
     @router.get("/console/decisions")

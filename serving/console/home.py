@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -12,19 +12,16 @@ from starlette.responses import Response
 from serving.auth import Identity
 from serving.console.pages import console_of, identity_of
 from serving.console.render import page
-from serving.console.rooms import Console
+from serving.console.rooms import Cases, Console
 from serving.console.standings import Standing
 from serving.health.queue import Wanted
 from serving.routes import OPERATORS, PARTNER_READERS
-
-if TYPE_CHECKING:
-    from serving.api import UseCases
 
 TOP = 6
 HIGH, RAISED = 0.3, 0.15
 
 
-def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     """Add the page."""
 
     @router.get("/console")
@@ -46,7 +43,7 @@ def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
         )
 
 
-def _open_alerts(cases: UseCases, identity: Identity) -> int | None:
+def _open_alerts(cases: Cases, identity: Identity) -> int | None:
     """How many alerts are open; None for roles that see none."""
     if identity.role not in PARTNER_READERS:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI
@@ -18,10 +18,7 @@ from serving.console.door import COOKIE, ROOT
 from serving.console.forms import Form, check_same_site, read_form
 from serving.console.pages import PageRoute, console_of
 from serving.console.render import FOLDER, SESSION, page
-from serving.console.rooms import Console
-
-if TYPE_CHECKING:
-    from serving.api import UseCases
+from serving.console.rooms import Cases, Console
 
 PAGES = (home, lists, alerts, partners, tiers, routing, models, decisions, checks, audit)
 WRONG_KEY = (
@@ -30,7 +27,7 @@ WRONG_KEY = (
 TOO_MANY = "Too many failed sign-ins. Wait a minute, then try again."
 
 
-def mount(app: FastAPI, use_cases: Callable[[], UseCases]) -> None:
+def mount(app: FastAPI, use_cases: Callable[[], Cases]) -> None:
     """Add every page of the console.
 
     Args:
@@ -45,7 +42,7 @@ def mount(app: FastAPI, use_cases: Callable[[], UseCases]) -> None:
     app.router.routes.extend(router.routes)
 
 
-def _sign_in(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _sign_in(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     @router.get("/console/sign-in")
     def form(request: Request) -> Response:
         return _form(request, console_of(use_cases), request.query_params.get("next", ""))

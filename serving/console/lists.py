@@ -25,7 +25,7 @@ from serving.fit.store import STATUSES, Query
 from serving.fit.using import OVERRIDES
 
 if TYPE_CHECKING:
-    from serving.api import UseCases
+    from serving.console.rooms import Cases
 
 BASE = "/console/lists"
 SORTS: Mapping[str, bool] = {
@@ -46,7 +46,7 @@ DONE: Mapping[str, str] = {
 }
 
 
-def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     """Add the pages."""
     _birth(router, use_cases)
     _list(router, use_cases)
@@ -54,7 +54,7 @@ def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
     _prospect(router, use_cases)
 
 
-def _birth(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _birth(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     @router.get(BASE)
     def listing(request: Request) -> Response:
         console = console_of(use_cases)
@@ -90,7 +90,7 @@ def _birth(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
         return Response(",".join(FIELDS) + "\r\n", media_type=TYPES["csv"], headers=headers)
 
 
-def _list(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _list(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     @router.get(BASE + "/{list_id}")
     def one(request: Request, list_id: str) -> Response:
         fit, identity = use_cases().fit, identity_of(request)
@@ -135,7 +135,7 @@ def mapping_of(form: Form) -> dict[str, str]:
     return chosen
 
 
-def _draft(request: Request, found: Mapping[str, Any], cases: UseCases) -> Response:
+def _draft(request: Request, found: Mapping[str, Any], cases: Cases) -> Response:
     proposals = {p["column"]: p for p in found["dry_run"]["proposal"]}
     fields = {column: field for field, column in found["mapping"].items()}
     columns = [{"name": c, "field": fields.get(c, ""), **_hint(proposals.get(c))} for c in found["columns"]]
@@ -163,7 +163,7 @@ def _hint(proposal: Mapping[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _ranked(request: Request, list_id: str, cases: UseCases, identity: Identity) -> Response:
+def _ranked(request: Request, list_id: str, cases: Cases, identity: Identity) -> Response:
     grid = read_grid(request.query_params, base=_path(list_id), filters=FILTERS, sorts=SORTS)
     wanted = {k: v for k, v in grid.filters.items() if v and k != "q"}
     status = wanted.get("status", "ranked")
@@ -190,7 +190,7 @@ def _ranked(request: Request, list_id: str, cases: UseCases, identity: Identity)
     )
 
 
-def _export(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _export(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     @router.get(BASE + "/{list_id}/export")
     def export(request: Request, list_id: str) -> Response:
         fmt: Any = request.query_params.get("format", "csv")
@@ -209,7 +209,7 @@ def _export(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
         )
 
 
-def _prospect(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _prospect(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     place = BASE + "/{list_id}/prospects/{prospect_id}"
 
     @router.get(place)

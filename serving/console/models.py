@@ -14,7 +14,7 @@ from serving.console.pages import console_of
 from serving.console.render import page
 
 if TYPE_CHECKING:
-    from serving.api import UseCases
+    from serving.console.rooms import Cases
 
 METRICS: Mapping[str, tuple[str, str]] = {
     "auc": ("AUC", "chance that one with the outcome is ranked above one without; 0.5 is a coin"),
@@ -39,12 +39,38 @@ RUNGS: Mapping[str, str] = {
 }
 
 
-def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+MOVED = ("moved", "shifted")
+MOST_COLUMNS = 20
+
+
+def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     """Add the pages."""
 
     @router.get("/console/models")
     def listing(request: Request) -> Response:
-        return page(request, "models.html", models=use_cases().shelf.models())
+        records, models = console_of(use_cases).records, use_cases().shelf.models()
+        return page(
+            request,
+            "models.html",
+            models=models,
+            drifts={m["name"]: records.drift(m["name"]) for m in models},
+        )
+
+    @router.get("/console/models/{name}/drift")
+    def drift(request: Request, name: str) -> Response:
+        console = console_of(use_cases)
+        model, found = use_cases().shelf.model(name), console.records.drift(name)
+        features = found["features"] if found else []
+        return page(
+            request,
+            "drift.html",
+            model=model,
+            drift=found,
+            tone=_tone(found) if found else "",
+            moved=sum(f["verdict"] in MOVED for f in features),
+            shown=features if request.query_params.get("all") else features[:MOST_COLUMNS],
+            now=console.clock(),
+        )
 
     @router.get("/console/models/{name}")
     def one(request: Request, name: str) -> Response:
@@ -63,10 +89,20 @@ def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
             version=chosen,
             versions=versions,
             promotions=records.promotions(name),
+            drift=records.drift(name),
             metrics=METRICS,
             rungs=RUNGS,
             **_charts(report),
         )
+
+
+def _tone(found: Mapping[str, Any]) -> str:
+    """Colour of the advice: whether anything is to be done."""
+    verdict = found["score"]["verdict"]
+    if verdict == "not_enough":
+        return ""
+    calm = all(line.startswith("Nothing to do") for line in found["advice"])
+    return "bad" if verdict == "shifted" else "good" if calm else "warn"
 
 
 def _charts(report: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -16,12 +16,9 @@ from serving.asgi import IDENTITY, REQUEST_ID
 from serving.auth import Identity
 from serving.console.door import reads_html
 from serving.console.render import SESSION, error_page
-from serving.console.rooms import Console
+from serving.console.rooms import Cases, Console
 from serving.errors import UnavailableError
 from serving.problems import DATABASE_DOWN, ProblemError, from_validation, problem_of
-
-if TYPE_CHECKING:
-    from serving.api import UseCases
 
 
 class PageRoute(APIRoute):
@@ -67,7 +64,7 @@ def identity_of(request: Request) -> Identity:
     return identity
 
 
-def console_of(use_cases: Callable[[], UseCases]) -> Console:
+def console_of(use_cases: Callable[[], Cases]) -> Console:
     """The console's parts.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter
@@ -22,14 +22,11 @@ from serving.console.forms import Form, read_form
 from serving.console.grid import Grid, arrange, read_grid
 from serving.console.pages import console_of, identity_of
 from serving.console.render import page
-from serving.console.rooms import Console
+from serving.console.rooms import Cases, Console
 from serving.console.standings import Standing, can_score, manager_limit
 from serving.health.queue import Wanted
 from serving.scoring import CHURN, Wish
 from serving.view import View
-
-if TYPE_CHECKING:
-    from serving.api import UseCases
 
 SORTS: Mapping[str, bool] = {
     "churn": True, "name": False, "health": False, "evidence": False, "tier": False, "country": False,
@@ -53,7 +50,7 @@ DONE: Mapping[str, str] = {
 FILTERS = ("q", "level", "evidence", "country", "tier", "manager", "state")
 
 
-def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     """Add the pages."""
 
     @router.get("/console/partners")
@@ -78,7 +75,7 @@ def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
     _overrides(router, use_cases)
 
 
-def _qbr(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _qbr(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     @router.get("/console/partners/{partner_id}/qbr")
     def qbr(request: Request, partner_id: str) -> Response:
         console, identity, cases = console_of(use_cases), identity_of(request), use_cases()
@@ -111,7 +108,7 @@ def _figures(view: View, partner_id: str) -> list[tuple[str, list[dict[str, Any]
     ]
 
 
-def _one(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _one(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     @router.get("/console/partners/{partner_id}")
     def one(request: Request, partner_id: str) -> Response:
         console, identity = console_of(use_cases), identity_of(request)
@@ -147,7 +144,7 @@ def _one(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
         )
 
 
-def _scores(cases: UseCases, view: View, partner_id: str, identity: Identity) -> tuple[dict[str, Any], str]:
+def _scores(cases: Cases, view: View, partner_id: str, identity: Identity) -> tuple[dict[str, Any], str]:
     """The scores shown, which are a recorded decision, or why there are none."""
     if view.partners is None or CHURN not in view.models:
         return {}, "No churn model is in service yet."
@@ -157,7 +154,7 @@ def _scores(cases: UseCases, view: View, partner_id: str, identity: Identity) ->
     return answer["churn_probability"], ""
 
 
-def _health(cases: UseCases, partner_id: str, identity: Identity) -> dict[str, Any] | None:
+def _health(cases: Cases, partner_id: str, identity: Identity) -> dict[str, Any] | None:
     """Health with its history; None when the model in service has no health score."""
     served = cases.console.view().models.get(CHURN) if cases.console else None
     if served is None or "health" not in served.bundle.trained:
@@ -172,7 +169,7 @@ def _points(health: Mapping[str, Any] | None) -> dict[str, float]:
     return {p["component"]: p["points"] for p in parts}
 
 
-def _alerts(cases: UseCases, partner_id: str, identity: Identity) -> list[dict[str, Any]]:
+def _alerts(cases: Cases, partner_id: str, identity: Identity) -> list[dict[str, Any]]:
     """Every alert there was about the partner."""
     found: list[dict[str, Any]] = cases.partner_health.queue.page(
         Wanted("all", partner_id=partner_id, limit=10), identity=identity
@@ -180,7 +177,7 @@ def _alerts(cases: UseCases, partner_id: str, identity: Identity) -> list[dict[s
     return found
 
 
-def _overrides(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _overrides(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     def declare(partner_id: str, form: Form, identity: Identity) -> None:
         until = read_day(form.text("expires_on"), "/expires_on")
         use_cases().partner_health.queue.override(

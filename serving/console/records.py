@@ -24,6 +24,7 @@ MOST_BAD_ROWS = 500
 MOST_OFFERS = 10_000
 RECENT_LEADS = 12
 _NAME = re.compile(r"[A-Za-z0-9_]{1,80}")
+_MODEL = re.compile(r"[A-Za-z0-9_]{1,60}(\.[A-Za-z0-9_-]{1,60})?")
 _QUARANTINE = re.compile(r"(?P<table>[a-z_]+)-(?P<at>\d{8}T\d{6})Z")
 
 
@@ -57,15 +58,22 @@ class Records:
 
     def report(self, model: str, version: str) -> Mapping[str, Any] | None:
         """The stored evaluation of one version."""
-        if not (_NAME.fullmatch(model) and _NAME.fullmatch(version)):
+        if not (_MODEL.fullmatch(model) and _NAME.fullmatch(version)):
             return None
         found = read_json(self._root / "reports" / model / f"{version}.json")
         return found if isinstance(found, dict) else None
 
+    def drift(self, model: str) -> Mapping[str, Any] | None:
+        """The newest comparison of what a model learnt from with what it sees now."""
+        if not _MODEL.fullmatch(model):
+            return None
+        found = read_json(self._root / "reports" / model / "drift.json")
+        return found if isinstance(found, dict) and "features" in found else None
+
     def versions(self, model: str) -> list[str]:
         """Versions with a report, newest first."""
         folder = self._root / "reports" / model
-        if not _NAME.fullmatch(model) or not folder.is_dir():
+        if not _MODEL.fullmatch(model) or not folder.is_dir():
             return []
         numbers = [p.stem for p in folder.glob("*.json") if p.stem.isdigit()]
         return sorted(numbers, key=int, reverse=True)
@@ -78,7 +86,8 @@ class Records:
             return []
         from models.ledger import Ledger
 
-        return sorted(Ledger(path).promotions(model), key=lambda p: str(p["promoted_at"]), reverse=True)
+        found = sorted(Ledger(path).promotions(model), key=lambda p: str(p["promoted_at"]))
+        return found[::-1]
 
     def decisions(self, identity: Identity) -> list[Mapping[str, Any]]:
         """The newest decisions the caller may replay: its own, or all for an administrator."""

@@ -19,6 +19,7 @@ from serving.limiter import DenialLimiter
 from serving.policies import Policies
 from serving.settings import ServingSettings
 from serving.shared import Shared
+from serving.usecases import UseCases
 from serving.view import View
 
 
@@ -51,6 +52,17 @@ class Console:
     workspace: Path
     config: Mapping[str, Any]
     policies: Policies
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cases(UseCases):
+    """Everything a worker answers with.
+
+    Attributes:
+        console: The console's own parts; None without a console.
+    """
+
+    console: Console | None = None
 
 
 def open_console(shared: Shared, *, verify: Callable[[str | None], Identity | None]) -> Console:

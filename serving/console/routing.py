@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter
 from pydantic import ValidationError
@@ -16,13 +16,10 @@ from starlette.responses import Response
 from data.errors import InputError
 from serving.console.pages import console_of
 from serving.console.render import page
-from serving.console.rooms import Console
+from serving.console.rooms import Cases, Console
 from serving.routing.parsing import wanted_of
 from serving.routing.preview import preview
 from serving.routing.schemas import LeadRequest
-
-if TYPE_CHECKING:
-    from serving.api import UseCases
 
 FIELDS: Mapping[str, str] = {
     "company": "Company", "domain": "Web domain", "country": "Country", "region": "Region", "city": "City",
@@ -33,7 +30,7 @@ KIND = "routing"
 BY: Mapping[str, str] = {"tier": "Tier", "region": "Region", "size": "Size"}
 
 
-def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     """Add the pages."""
     _policies(router, use_cases)
 
@@ -80,7 +77,7 @@ ESTIMATES: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def _policies(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _policies(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     @router.get("/console/routing/policies")
     def policies(request: Request) -> Response:
         console = console_of(use_cases)
@@ -97,9 +94,7 @@ def _policies(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
         )
 
 
-def _answer(
-    cases: UseCases, given: Mapping[str, str], *, resolved: bool
-) -> tuple[dict[str, Any] | None, str]:
+def _answer(cases: Cases, given: Mapping[str, str], *, resolved: bool) -> tuple[dict[str, Any] | None, str]:
     """The answer to a lead as typed, or what is wrong with it."""
     asked: dict[str, Any] = {"lead_id": "preview", "top_k": 5, "conflict_resolved": resolved}
     asked |= {k: v for k, v in given.items() if v and k not in ("employee_count", "products", "value")}

@@ -18,7 +18,7 @@ from serving.console.pages import console_of, identity_of
 from serving.console.render import page
 
 if TYPE_CHECKING:
-    from serving.api import UseCases
+    from serving.console.rooms import Cases
 
 State = Literal["open", "approved", "rejected", "lapsed"]
 STATES: Mapping[str, str] = {
@@ -32,14 +32,14 @@ DONE: Mapping[str, str] = {
 MOST_MOVES = 50
 
 
-def mount(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     """Add the pages."""
     _list(router, use_cases)
     _decide(router, use_cases)
     _simulator(router, use_cases)
 
 
-def _list(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _list(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     @router.get("/console/tiers")
     def listing(request: Request) -> Response:
         console, identity, query = console_of(use_cases), identity_of(request), request.query_params
@@ -67,7 +67,7 @@ def _list(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
         )
 
 
-def _decide(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _decide(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     def added(step: Step) -> None:
         @router.post(f"/console/tiers/{{change_id}}/{step}")
         async def decide(request: Request, change_id: str) -> Response:
@@ -108,7 +108,7 @@ class Slider:
     unit: str = ""
 
 
-def _simulator(router: APIRouter, use_cases: Callable[[], UseCases]) -> None:
+def _simulator(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     @router.get("/console/tiers/simulator")
     def simulator(request: Request) -> Response:
         console, tiers = console_of(use_cases), use_cases().tiers

@@ -57,6 +57,15 @@ def number(value: Any) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
+def amount(value: Any, unit: str = "") -> str:
+    """A number with its unit: `$622,000`, `85%`, `2 people`."""
+    if unit == "usd":
+        return money(value)
+    if unit == "share":
+        return pct(value)
+    return f"{number(value)} {unit}".rstrip()
+
+
 def silence(quiet_days: float | None) -> str:
     """How long a partner has been silent."""
     if quiet_days is None or math.isinf(quiet_days):

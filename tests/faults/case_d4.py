@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from data.lake import Lake
-from serving.api import UseCases, create_app
+from serving.api import create_app
+from serving.console.rooms import Cases
 from serving.scoring import Scoring
 from tests.faults.harness import Outcome, judged
 from tests.faults.target import BrokenWorld
@@ -148,5 +149,5 @@ def whole_days(world: World) -> Any:
         random=random.Random(0).randbytes,
         counted=lambda model, evidence: None,
     )
-    cases: UseCases = replace(runtime.use_cases, scoring=scoring)
+    cases: Cases = replace(runtime.use_cases, scoring=scoring)
     return Guard(create_app(lambda: cases), keep=lambda: runtime.keep)

@@ -296,3 +296,19 @@ def test_build_makes_a_bento_that_carries_the_champion(promoted: Shop) -> None:
     assert "carries churn 2" in shown
     folder = Path(shown.rsplit("in ", 1)[1].strip())
     assert (folder / "bento.yaml").is_file()
+
+
+def test_drift_says_what_the_champion_sees_now_and_keeps_it_for_the_console(promoted: Shop) -> None:
+    shown = run("drift", "churn", "-w", promoted.root).stdout
+    assert re.match(
+        r"churn: (scores (steady|moved|shifted) \(\d\.\d\d\), \d+ of \d+ columns|not enough)", shown
+    )
+    kept = json.loads((promoted.root / "reports" / "churn" / "drift.json").read_text())
+    assert kept["score"]["n_then"] > kept["score"]["n_now"] > 0
+    assert kept["since"] <= kept["until"]
+    assert kept["features"]
+    assert kept["advice"]
+
+
+def test_drift_of_a_model_without_champion_says_what_to_do(prepared: Shop) -> None:
+    assert "partnerintel train tiering" in run("drift", "tiering", "-w", prepared.root, code=5).stderr
