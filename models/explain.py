@@ -74,6 +74,7 @@ def reasons(
     max_reasons: int = 5,
     stale_views: Iterable[str] = (),
     as_of: Iterable[datetime | None] | None = None,
+    eta: Any = None,
 ) -> list[Reasons]:
     """Why each row scores as it does.
 
@@ -85,10 +86,11 @@ def reasons(
         max_reasons: Most reasons in each direction.
         stale_views: Feature views whose source is silent.
         as_of: Moment of each row's features.
+        eta: (n,) the rows' own scores on the scale of the link, where they are at hand.
     """
     matrix = bundle.encode(rows) if matrix is None else matrix
     explained = bundle.explain(matrix)
-    eta = bundle.eta(matrix, horizon=horizon)
+    eta = bundle.eta(matrix, horizon=horizon) if eta is None else eta
     baseline = bundle.baseline(horizon)
     moments = list(as_of) if as_of is not None else [None] * len(matrix)
     teller = _Teller(bundle, frozenset(stale_views))

@@ -8,16 +8,23 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from data.errors import NotFoundError
 from serving.auth import Identity
 from serving.state import Database, iso
 from serving.tables import DECISIONS, LAYOUTS
 
+# Built once: building a statement costs SQLAlchemy several times as much as running it.
 _ADD = insert(DECISIONS)
+_ADD_LAYOUT = {
+    is_sqlite: build(LAYOUTS).on_conflict_do_nothing()
+    for is_sqlite, build in ((True, sqlite.insert), (False, postgresql.insert))
+}
 Value = float | str | None
 Row = Mapping[str, Value]
 
@@ -53,6 +60,11 @@ class Decision:
     request: Mapping[str, Any]
     response: Mapping[str, Any]
     kind: str = "score"
+
+    @cached_property
+    def text(self) -> str:
+        """The answer as canonical JSON, worked out once."""
+        return canonical(dict(self.response))
 
 
 @dataclass(frozen=True)
@@ -102,6 +114,10 @@ class DecisionLog:
             return
         with self._database.write() as connection:
             layouts = self.record_within(connection, decisions, identity=identity, at=at)
+        self.remember(layouts)
+
+    def remember(self, layouts: set[str]) -> None:
+        """Layouts that are stored for certain: they need not be written again."""
         self._layouts |= layouts
 
     def record_within(
@@ -113,11 +129,8 @@ class DecisionLog:
         layouts = dict(once.layouts.values())
         for layout in sorted(set(layouts) - self._layouts):
             # Another worker may have written the same layout.
-            connection.execute(
-                _insert_or_ignore(self._database.is_sqlite).values(
-                    layout_sha256=layout, columns=layouts[layout]
-                )
-            )
+            given = {"layout_sha256": layout, "columns": layouts[layout]}
+            connection.execute(_ADD_LAYOUT[self._database.is_sqlite], given)
         connection.execute(_ADD, rows if len(rows) > 1 else rows[0])
         return set(layouts)
 
@@ -140,13 +153,6 @@ class DecisionLog:
         """How many there are."""
         with self._database.read() as connection:
             return len(connection.execute(select(DECISIONS.c.decision_id)).all())
-
-
-def _insert_or_ignore(is_sqlite: bool) -> Any:
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    build = sqlite.insert if is_sqlite else postgresql.insert
-    return build(LAYOUTS).on_conflict_do_nothing()
 
 
 class _Once:
@@ -189,7 +195,7 @@ def _as_row(decision: Decision, *, once: _Once, identity: Identity, at: datetime
         "texts": canonical(texts),
         "options": once.options(decision.options),
         "request": canonical(dict(decision.request)),
-        "response": canonical(dict(decision.response)),
+        "response": decision.text,
         "kind": decision.kind,
     }
 

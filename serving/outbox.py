@@ -19,6 +19,11 @@ from serving.ids import new_id
 from serving.state import Database, iso
 from serving.tables import OUTBOX
 
+# Built once: building a statement costs SQLAlchemy several times as much as running it.
+_LOCK = text("LOCK TABLE outbox IN EXCLUSIVE MODE")
+_LAST = select(func.max(OUTBOX.c.seq))
+_ADD = insert(OUTBOX)
+
 
 @dataclass(frozen=True)
 class Event:
@@ -61,8 +66,8 @@ def append_within(
         return []
     if connection.dialect.name == "postgresql":
         # Two writers must not take the same place; SQLite's IMMEDIATE transaction sees to that itself.
-        connection.execute(text("LOCK TABLE outbox IN EXCLUSIVE MODE"))
-    last = connection.execute(select(func.max(OUTBOX.c.seq))).scalar() or 0
+        connection.execute(_LOCK)
+    last = connection.execute(_LAST).scalar() or 0
     events = [
         Event(
             last + n,
@@ -76,7 +81,7 @@ def append_within(
         for n, one in enumerate(news, start=1)
     ]
     rows = [{**event.__dict__, "payload": canonical(dict(event.payload))} for event in events]
-    connection.execute(insert(OUTBOX), rows)
+    connection.execute(_ADD, rows if len(rows) > 1 else rows[0])
     return events
 
 

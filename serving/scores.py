@@ -89,6 +89,7 @@ def score_inputs(
         rows.matrix,
         horizon=options.horizons[0],
         max_reasons=options.max_reasons,
+        eta=scores.eta[options.horizons[0]],
     )
     answers = []
     for i, row in enumerate(inputs):

@@ -21,13 +21,13 @@ class Answer(JSONResponse):
         return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def caller(request: Request) -> Identity:
-    """Who is calling, as the guard found out."""
+async def caller(request: Request) -> Identity:
+    """Who is calling, as the guard found out. A coroutine, or FastAPI would take a thread for it."""
     identity: Identity = request.scope[IDENTITY]
     return identity
 
 
-def no_query(request: Request) -> None:
+async def no_query(request: Request) -> None:
     """Refuse query parameters where the contract has none."""
     unknown = sorted(set(request.query_params))
     if unknown:

@@ -17,9 +17,13 @@ from models.engine.tables import ReasonTables, build_reason_tables
 
 _NO_RESIDENTS = np.empty((0, 0, 0), dtype=np.uint32)
 _ALL_ROWS = integers([])
-_ALL = slice(None)
 # Groupings whose tables are kept; a model has a handful (columns, factors, components).
 _MOST_GROUPINGS = 8
+
+
+def _is_ascending(rows: Integers) -> bool:
+    """Whether positions rise strictly; so as many as there are rows, or none given, name all in order."""
+    return bool((rows[1:] > rows[:-1]).all())
 
 
 class Engine(Protocol):
@@ -141,13 +145,19 @@ class TreeEngine:
         before = np.empty((1, self._forest.trees, BLOCK), dtype=np.uint32)
         scoring_kernels().masks(request.values, *of_request, before)
         ruled_out = before[0, :, 0].copy()
-        out, scores = np.empty(request.count), np.empty(request.count)
-        if request.count:
-            # In ascending order neighbours in memory are read together: many times faster than at random.
-            order = np.argsort(request.rows, kind="stable") if request.rows.size else _ALL
-            chosen, values_of_pair = request.rows[order], np.ascontiguousarray(request.pair[order])
-            self._score(values_of_pair, columns, nodes, ruled_out, out=scores, resident=masks, chosen=chosen)
-            out[order] = scores
+        out = np.empty(request.count)
+        if not request.count:
+            return out
+        if _is_ascending(request.rows):
+            # All rows in order need no gathering at all.
+            chosen = _ALL_ROWS if request.rows.size == prepared.rows else request.rows
+            self._score(request.pair, columns, nodes, ruled_out, out=out, resident=masks, chosen=chosen)
+            return out
+        # In ascending order neighbours in memory are read together: many times faster than at random.
+        order, scores = np.argsort(request.rows, kind="stable"), np.empty(request.count)
+        chosen, values_of_pair = request.rows[order], np.ascontiguousarray(request.pair[order])
+        self._score(values_of_pair, columns, nodes, ruled_out, out=scores, resident=masks, chosen=chosen)
+        out[order] = scores
         return out
 
     def matrix_with(

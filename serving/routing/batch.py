@@ -63,6 +63,9 @@ class Batch:
         """
 
         def work(claim: Claim) -> str:
+            found = self._routing.answered(claim)
+            if found is not None:
+                return found
             return self._routing.again(lambda: self._assign_once(leads, errors, claim, identity))
 
         return self._routing.once(key, {"assign": request}, work, identity)
@@ -73,7 +76,8 @@ class Batch:
         faults, held, open_leads = list(errors), [], []
         for wanted in leads:
             try:
-                before = self._routing.before(wanted.lead.lead_id, identity)
+                with self._routing.reading() as connection:
+                    before = self._routing.before(connection, wanted.lead.lead_id, identity)
             except ConflictError as error:
                 faults.append(_fault(wanted, error.message))
                 continue
@@ -162,13 +166,13 @@ class Batch:
         text = canonical(answer)
         keeper = self._routing.keeper
         with keeper.writing() as connection:
+            keeper.idempotency.finish(connection, claim, text)
             seq = tick(connection)
             for row, draft in zip(rows, drafts, strict=True):
                 keeper.keep_offer(connection, draft, row.before, row.wanted, identity, now, seq)
                 decision = decision_of(draft.parts, draft.situation, draft.decided, personal=None)
                 keeper.keep_decision(connection, decision, identity, now)
                 keep_log(connection, decision.decision_id, draft.decided)
-            keeper.idempotency.finish(connection, claim, text)
         return text
 
     def _draft(self, ready: Ready, row: _Row, now: datetime) -> Draft:

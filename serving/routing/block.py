@@ -58,6 +58,11 @@ class Block:
         """(N,) time of each partner's features."""
         return list(map(str, self.frame[AS_OF]))
 
+    @cached_property
+    def oldest(self) -> str | None:
+        """Time of the features that are oldest."""
+        return min(self.as_of, default=None)
+
     @property
     def partner_ids(self) -> tuple[str, ...]:
         """Ids in order."""

@@ -93,7 +93,7 @@ class Keeper:
         state: str = "unassigned",
     ) -> str:  # fmt: skip
         """Keep a lead that is offered to nobody."""
-        text = canonical(answer)
+        text = decision.text if decision is not None else canonical(answer)
         conflict = answer.get("conflict") or {}
         lead = LeadRow(
             identity.owner, wanted.lead.lead_id, state, answer["code"], None, None,
@@ -103,13 +103,13 @@ class Keeper:
             before[0].created_at if before else iso(now), iso(now),
         )  # fmt: skip
         with self.writing() as connection:
+            self.idempotency.finish(connection, claim, text)
             tick(connection)
             put_lead(connection, lead, new=before is None)
             if decision is not None:
                 self.keep_decision(connection, decision, identity, now)
             self.keep_personal(connection, lead.lead_id, personal, identity)
             self.tell(connection, f"lead.{state}", lead, now)
-            self.idempotency.finish(connection, claim, text)
         return text
 
     def writing(self) -> Any:
@@ -118,9 +118,13 @@ class Keeper:
 
     def keep_decision(
         self, connection: Connection, decision: Decision, identity: Identity, now: datetime
-    ) -> None:
-        """Keep the record of a decision."""
-        self._shared.decisions.record_within(connection, [decision], identity=identity, at=now)
+    ) -> set[str]:
+        """Keep the record of a decision; the layouts returned are known once this is committed."""
+        return self._shared.decisions.record_within(connection, [decision], identity=identity, at=now)
+
+    def kept(self, layouts: set[str]) -> None:
+        """What `keep_decision` returned is committed."""
+        self._shared.decisions.remember(layouts)
 
     def personal(self, personal: dict[str, str]) -> Personal | None:
         """What names a person, with its salted hash; None when nothing does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -53,7 +53,7 @@ class Lead:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**asdict(self), "products": list(self.products), "certifications": list(self.certifications)}
+        return {**vars(self), "products": list(self.products), "certifications": list(self.certifications)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Lead:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from threading import Event, Thread
 from typing import Any
 
@@ -90,9 +91,14 @@ class Sweeper:
             self._thread.join(timeout=1.0)
 
     def _keep(self) -> None:
+        forgotten = date.min
         while not self._stop.wait(self._every):
             try:
                 self._routing.sweep()
+                today = self._routing.now().date()
+                if today > forgotten:
+                    self._routing.forget_keys()
+                    forgotten = today
             except Exception as error:
                 self._log.exception("sweep failed", error, what="routing")
 
@@ -116,7 +122,7 @@ def open_routing(shared: Shared, *, model_of: ModelOf) -> Capability:
         feed=feed,
         routing=routing,
         batch=Batch(routing),
-        wishes=Wishes(shared, feed=feed),
+        wishes=Wishes(shared, feed=feed, idempotency=routing.idempotency),
         records=RoutingRecords(shared.database, policies=shared.policies, archive=archive, model_of=model_of),
         sweeper=Sweeper(routing, shared, every_seconds=settings.sweep_seconds),
     )

@@ -46,8 +46,8 @@ def personal_of(body: LeadRequest) -> dict[str, str]:
 
 
 def told_apart(body: LeadRequest) -> dict[str, Any]:
-    """The request as an idempotency key tells it from others."""
-    return body.model_dump(mode="json")
+    """The request as an idempotency key tells it from others, without what names a person."""
+    return body.model_dump(mode="json", exclude={"contact"})
 
 
 def rows_of(rows: Sequence[Any], settings: RoutingSettings) -> tuple[list[Wanted], list[Mapping[str, Any]]]:

@@ -26,6 +26,7 @@ from serving.state import Database
 from serving.view import Served
 
 _KEEP_LOG = insert(LOGS)
+_PASSING = {CODES.index(c) for c in FOR_NOW} | {0}
 ROUTE, HOLD = "route", "route_hold"
 NO_MODEL = "rules"
 ModelOf = Callable[[str, str, str], Served]
@@ -45,9 +46,6 @@ def decision_of(parts: Parts, situation: Situation, decided: Decided, *, persona
         for m in (parts.accept, parts.win)
         if m is not None
     }
-    passing = {CODES.index(c) for c in FOR_NOW} | {0}
-    ids = parts.block.partner_ids
-    moved = [ids[i] for i, code in enumerate(decided.scored.codes.tolist()) if code in passing]
     options = {
         "block": parts.block.version,
         "policy": parts.policy_version,
@@ -56,7 +54,7 @@ def decision_of(parts: Parts, situation: Situation, decided: Decided, *, persona
         "turn": situation.turn,
         "had": list(situation.had),
         "now": situation.now.isoformat(),
-        "standing": standing_to_json(situation.standing, moved),
+        "standing": standing_to_json(situation.standing, _could_matter(parts, situation, decided)),
         "preferred": list(situation.preferred),
         "top_k": situation.top_k,
         "max_reasons": situation.max_reasons,
@@ -76,13 +74,20 @@ def decision_of(parts: Parts, situation: Situation, decided: Decided, *, persona
         model_version=win[0],
         manifest_sha256=win[1],
         matrix_version=parts.block.version,
-        features_as_of=min(parts.block.as_of, default=None),
+        features_as_of=parts.block.oldest,
         features=dict(lead_columns(situation.lead.raw())),
         options=options,
         request=situation.lead.to_json(),
         response=decided.response,
         kind=ROUTE,
     )
+
+
+def _could_matter(parts: Parts, situation: Situation, decided: Decided) -> frozenset[str]:
+    """Partners whose standing the decision may depend on: the others were out for good."""
+    places, codes, standing = parts.block.roster.places, decided.scored.codes, situation.standing
+    busy = {*standing.load, *standing.capacity, *standing.paused, *standing.last_offer}
+    return frozenset(p for p in busy if p in places and int(codes[places[p]]) in _PASSING)
 
 
 def keep_log(connection: Connection, decision_id: str, decided: Decided) -> None:

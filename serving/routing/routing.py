@@ -7,22 +7,22 @@ offer and the caller's idempotency key; if the capacity was taken meanwhile, it 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection
 
-from data.errors import InputError, NotFoundError
+from data.errors import InputError
 from models.routing.eligibility import Standing
 from models.routing.lifecycle import Answer, StateError, answered, closed
 from models.routing.settings import RoutingSettings
 from serving.auth import Identity
-from serving.decisions import canonical
 from serving.errors import ConflictError, UnavailableError
 from serving.routing.drafting import Draft, Drafter, Wanted, nobody
 from serving.routing.feed import Feed, Ready
-from serving.routing.idempotency import Claim
+from serving.routing.idempotency import AnsweredError, Claim
 from serving.routing.keeping import OPEN_AGAIN, Keeper, Personal, TakenError, state_of
 from serving.routing.lead import Lead
 from serving.routing.record import decision_of, hold_answer, hold_of, keep_log
@@ -33,6 +33,7 @@ from serving.routing.store import (
     StandingBook,
     change_offer,
     due_offers,
+    find_lead,
     give_back,
     put_lead,
     read_lead,
@@ -72,7 +73,7 @@ class Routing:
         Args:
             wanted: The lead and what to show.
             key: Idempotency key.
-            request: The request as sent, for telling two apart.
+            request: The request as sent, without what names a person, for telling two apart.
             personal: What names a person; kept apart.
             identity: Whose lead it is.
 
@@ -85,7 +86,9 @@ class Routing:
             kept = self.keeper.personal(personal)
             return self.again(lambda: self._route_once(wanted, kept, claim, identity))
 
-        return self._once(key, {"route": request}, work, identity)
+        given = {"route": request}
+        about = {"contact": personal, "lead_id": wanted.lead.lead_id}
+        return self.once(key, given, work, identity, **about)
 
     def respond(
         self, lead_id: str, partner_id: str, answer: Literal["accepted", "declined"], *, reason: str = "",
@@ -169,19 +172,30 @@ class Routing:
             )
         return len(due)
 
-    def once(self, key: str, request: Any, work: Callable[[Claim], str], identity: Identity) -> str:
-        """Run work under an idempotency key; batches use it, too."""
-        return self._once(key, request, work, identity)
+    def forget_keys(self) -> int:
+        """Idempotency keys that need not be remembered any longer are dropped; returns how many."""
+        return self.idempotency.forget(self._clock() - timedelta(days=self._settings.idempotency_days))
 
-    def _once(self, key: str, request: Any, work: Callable[[Claim], str], identity: Identity) -> str:
-        claim = self.idempotency.claim(key, request, owner=identity.owner)
-        if isinstance(claim, str):
-            return claim
-        try:
-            return work(claim)
-        except BaseException:
-            self.idempotency.drop(claim)
-            raise
+    def once(
+        self, key: str, request: Any, work: Callable[[Claim], str], identity: Identity, **about: Any
+    ) -> str:
+        """Run work under an idempotency key, or give the stored answer; batches use it, too.
+
+        The work looks for the stored answer itself, in the transaction in which it reads everything else.
+        """
+        with self.idempotency.claim(key, request, owner=identity.owner, **about) as claim:
+            try:
+                return work(claim)
+            except AnsweredError:
+                found = self.answered(claim)
+                if found is None:
+                    raise ConflictError("Another request routes this lead.", next_step="Ask again.") from None
+                return found
+
+    def answered(self, claim: Claim) -> str | None:
+        """The stored answer under a claim, when there is one."""
+        with self._database.read() as connection:
+            return self.idempotency.stored(connection, claim)
 
     def now(self) -> datetime:
         """Naive UTC."""
@@ -215,7 +229,12 @@ class Routing:
     def _route_once(self, wanted: Wanted, personal: Personal | None, claim: Claim, identity: Identity) -> str:
         ready, now = self.ready(), self._clock()
         lead = wanted.lead
-        before = self.before(lead.lead_id, identity)
+        with self._database.read() as connection:
+            found = self.idempotency.stored(connection, claim)
+            if found is not None:
+                return found
+            before = self.before(connection, lead.lead_id, identity)
+            standing = self._book.within(connection, now)
         account = Account(lead.company, lead.domain, lead.country, lead.city)
         claims = [] if wanted.resolved else self.drafter.claims(ready, account, now=now)
         if claims:
@@ -226,40 +245,44 @@ class Routing:
         had = tuple(o.partner_id for o in before[1]) if before else ()
         turn = max((o.turn for o in before[1]), default=-1) + 1 if before else 0
         again = replace(wanted, had=had, turn=turn)
-        draft = self._drafted(ready, again, now)
+        draft = self._drafted(ready, again, standing, now)
         decision = decision_of(
             draft.parts, draft.situation, draft.decided, personal=personal.sha256 if personal else None
         )
-        text = canonical(draft.decided.response)
         with self.keeper.writing() as connection:
+            self.idempotency.finish(connection, claim, decision.text)
             seq = tick(connection)
             self.keeper.keep_offer(connection, draft, before, wanted, identity, now, seq)
-            self.keeper.keep_decision(connection, decision, identity, now)
+            layouts = self.keeper.keep_decision(connection, decision, identity, now)
             keep_log(connection, decision.decision_id, draft.decided)
             self.keeper.keep_personal(connection, lead.lead_id, personal, identity)
-            self.idempotency.finish(connection, claim, text)
-        return text
+        self.keeper.kept(layouts)
+        return decision.text
 
-    def _drafted(self, ready: Ready, wanted: Wanted, now: datetime) -> Draft:
+    def _drafted(self, ready: Ready, wanted: Wanted, standing: Standing, now: datetime) -> Draft:
         parts = self.drafter.parts(ready, wanted.lead.lead_id, now=now)
         if parts is None:
             raise UnavailableError("No partner features could be loaded.")
-        standing = self._book.at(now)
         preferred = ready.known_accounts.get((wanted.lead.domain or "").lower(), ())
         situation = self.drafter.situation(ready, parts, wanted, standing, now=now, preferred=preferred)
         return self.drafter.draft(parts, situation)
 
-    def before(self, lead_id: str, identity: Identity) -> tuple[LeadRow, list[OfferRow]] | None:
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection to read with."""
+        return self._database.read()
+
+    def before(
+        self, connection: Connection, lead_id: str, identity: Identity
+    ) -> tuple[LeadRow, list[OfferRow]] | None:
         """The lead as it stands, when it was sent before and may be routed again.
 
         Raises:
             ConflictError: It is being worked on, or has ended.
         """
-        try:
-            with self._database.read() as connection:
-                lead, offers = read_lead(connection, identity.owner, lead_id)
-        except NotFoundError:
+        found = find_lead(connection, identity.owner, lead_id)
+        if found is None:
             return None
+        lead, offers = found
         if lead.state not in OPEN_AGAIN:
             raise ConflictError(
                 f"This lead is {lead.state} already.", next_step="GET /v1/leads/{lead_id} says where it is."
@@ -308,7 +331,7 @@ class Routing:
             turn=lead.turn + 1,
             had=tuple(o.partner_id for o in offers),
         )
-        return self._drafted(ready, wanted, now)
+        return self._drafted(ready, wanted, self._book.at(now), now)
 
     def _keep_next(
         self, connection: Connection, draft: Draft, lead: LeadRow, identity: Identity, now: datetime, seq: int

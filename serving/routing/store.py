@@ -7,7 +7,7 @@ the row of the clock, and on SQLite the write lock, put changes in one order, wh
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
@@ -172,10 +172,18 @@ def read_lead(connection: Connection, owner: str, lead_id: str) -> tuple[LeadRow
     Raises:
         NotFoundError: The owner has no such lead.
     """
+    found = find_lead(connection, owner, lead_id)
+    if found is None:
+        raise NotFoundError("There is no such lead.")
+    return found
+
+
+def find_lead(connection: Connection, owner: str, lead_id: str) -> tuple[LeadRow, list[OfferRow]] | None:
+    """A lead and its offers, first to last; None where the owner has no such lead."""
     mine = {"who": owner, "what": lead_id}
     row = connection.execute(_LEAD, mine).mappings().first()
     if row is None:
-        raise NotFoundError("There is no such lead.")
+        return None
     found = {**dict(row), "lead": json.loads(row["lead"]), "conflict": json.loads(row["conflict"])}
     offers = [OfferRow(**dict(o)) for o in connection.execute(_OFFERS, mine).mappings()]
     return LeadRow(**found), offers
@@ -212,9 +220,13 @@ class StandingBook:
 
     def at(self, now: datetime) -> Standing:
         """How they stand now."""
+        with self._database.read() as connection:
+            return self.within(connection, now)
+
+    def within(self, connection: Connection, now: datetime) -> Standing:
+        """How they stand now, read in the caller's transaction."""
         with self._lock:
-            with self._database.read() as connection:
-                changed = connection.execute(_CHANGED, {"known": self._seq}).mappings().all()
+            changed = connection.execute(_CHANGED, {"known": self._seq}).mappings().all()
             month = f"{now:%Y-%m}"
             if self._known is None or self._known[0] != month:
                 self._rows.update({r["partner_id"]: dict(r) for r in changed})
@@ -256,9 +268,8 @@ def _put(into: dict[str, Any], key: str, value: Any) -> None:
         into[key] = value
 
 
-def standing_to_json(standing: Standing, partner_ids: Sequence[str]) -> dict[str, Any]:
+def standing_to_json(standing: Standing, wanted: frozenset[str]) -> dict[str, Any]:
     """What a decision keeps: only of partners that the standing could matter for."""
-    wanted = frozenset(partner_ids)
     return {
         "load": {p: n for p, n in standing.load.items() if p in wanted},
         "capacity": {p: n for p, n in standing.capacity.items() if p in wanted},

@@ -105,15 +105,18 @@ PERSONAL = Table(
     Column("erased_at", String(32)),
 )
 
+# One answered request. What names a person is a salted hash; erasing takes the salt away.
 IDEMPOTENCY = Table(
     "idempotency_keys",
     METADATA,
     Column("owner", String(200), primary_key=True),
     Column("key", String(200), primary_key=True),
     Column("body_sha256", String(64), nullable=False),
-    Column("answer", Text),
-    Column("lease_until", String(32), nullable=False),
-    Column("token", String(40), nullable=False),
+    Column("lead_id", String(200)),
+    Column("salt", String(64)),
+    Column("contact_sha256", String(64)),
+    Column("answer", Text, nullable=False),
     Column("created_at", String(32), nullable=False),
+    Index("idempotency_keys_by_lead", "owner", "lead_id"),
 )
 TABLES = (CLOCK, STANDINGS, LEADS, OFFERS, LOGS, PRICES, PERSONAL, IDEMPOTENCY)

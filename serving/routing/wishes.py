@@ -11,6 +11,7 @@ from data.errors import NotFoundError
 from serving import audit
 from serving.auth import Identity
 from serving.routing.feed import Feed
+from serving.routing.idempotency import Idempotency
 from serving.routing.store import read_lead, set_standing
 from serving.routing.tables import PERSONAL
 from serving.shared import Shared
@@ -23,10 +24,12 @@ class Wishes:
     Args:
         shared: The worker's parts.
         feed: What is ready.
+        idempotency: Keys, which remember whom a request named.
     """
 
-    def __init__(self, shared: Shared, *, feed: Feed) -> None:
+    def __init__(self, shared: Shared, *, feed: Feed, idempotency: Idempotency) -> None:
         self._feed, self._database, self._clock = feed, shared.database, shared.edges.clock
+        self._idempotency = idempotency
 
     def set_partner(
         self, partner_id: str, *, capacity: int | None = None, paused_until: datetime | None = None,
@@ -64,6 +67,7 @@ class Wishes:
             if there is not None and there.erased_at is None:
                 erased = {"content": None, "salt": None, "erased_at": iso(now)}
                 connection.execute(update(PERSONAL).where(mine).values(erased))
+                self._idempotency.erase(connection, owner=identity.owner, lead_id=lead_id)
                 audit.append_within(
                     connection, at=now, actor=f"{identity.owner} ({identity.key_id})", action="lead.erase",
                     object=lead_id,
