@@ -161,10 +161,17 @@ def group_of(traits: Mapping[str, str], found: Release) -> Group | None:
     return None
 
 
-def percentile(partner_id: str, value: float, group: Group, found: Release) -> int:
-    """Share of the other members below a partner, in per cent, rounded to tens; equals count one half."""
-    own = band(value, found.kind)
-    others = [b for p, b in found.basis[group].items() if p != partner_id]
+def percentile(partner_id: str, group: Group, found: Release) -> int | None:
+    """Share of the other members below a partner, in per cent, rounded to tens; equals count one half.
+
+    The partner's own figure is that of the release, too: who could move its figure and ask again would find
+    the bands of all others by halving. None where it was no member then.
+    """
+    bands = found.basis[group]
+    own = bands.get(partner_id)
+    if own is None:
+        return None
+    others = [b for p, b in bands.items() if p != partner_id]
     below = sum(b < own for b in others) + 0.5 * sum(b == own for b in others)
     return round(100 * below / max(len(others), 1) / ROUND_PERCENTILE) * ROUND_PERCENTILE
 
@@ -223,6 +230,9 @@ def _held(
 ) -> set[Group]:
     """Groups that keep the last release: too few members came, went or moved to another band.
 
+    A published group in which nobody did keeps it, too: it would vanish when a part beside it became too
+    small or too uneven to be shown, and tell of a member of that part.
+
     From the bottom up: a whole is held, too, when the changes in its held or withheld parts are too few, as
     the whole less its other parts would tell of them.
     """
@@ -233,10 +243,12 @@ def _held(
         if g not in before.basis:
             continue
         dark = [c for c in _children(groups, g) if c in held or c not in shown]
-        changes = [_changed(before.basis[g], bands[g])]
+        own = _changed(before.basis[g], bands[g])
+        changes = [own]
         hidden = set().union(*(_changed(before.basis.get(c, {}), bands[c]) for c in dark)) if dark else set()
         changes.append(hidden)
-        if any(0 < len(c) < rules.least for c in changes):
+        same = not own and g in before.published
+        if same or any(0 < len(c) < rules.least for c in changes):
             held.add(g)
     return held
 

@@ -11,6 +11,7 @@ from typing import Any
 from data.errors import NotFoundError
 from models.explain import reasons
 from models.health import health, reference_horizon
+from models.tiering.peers import TOO_FEW, WITHHELD
 from models.tiering.points import number
 from models.tiering.policy import TierPolicy
 from models.tiering.recommend import Recommendation, recommend, why
@@ -69,7 +70,8 @@ def write_pack(project: Project, partner_id: str, path: Path, *, now: datetime) 
             next_step="`partnerintel score churn` lists them all.",
         )
     _, policy = tiering.policy_in_force(project, now=now)
-    places = benchmarking.places_of(member, benchmarking.refresh_benchmarks(project, panel.members))
+    released = benchmarking.refresh_benchmarks(project, panel.members, as_of=panel.dates[-1])
+    places = benchmarking.places_of_member(member, released)
     values = {
         "partner": _about(project, member, panel),
         "as_of": panel.dates[-1],
@@ -80,6 +82,7 @@ def write_pack(project: Project, partner_id: str, path: Path, *, now: datetime) 
         "tier": _tier(policy, member, panel.held[partner_id]),
         "potential": _potential(project, member),
         "places": places,
+        "withheld": {**WITHHELD, TOO_FEW: "withheld"},
         "simulated": project.evaluation.simulated,
     }
     page = _environment().get_template("qbr.html").render(values)

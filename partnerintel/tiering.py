@@ -155,7 +155,7 @@ def review_in_words(project: Project, *, as_of: date, now: datetime) -> str:
         done = review(project, panel, now=now)
     except (MissingDataError, NotEnoughEvidenceError) as error:
         return f"nobody reviewed: {error.message}"
-    refresh_benchmarks(project, panel.members)
+    refresh_benchmarks(project, panel.members, as_of=panel.dates[-1])
     return (
         f"{done.partners:,} partners reviewed; {done.opened} changes recommended anew, "
         f"{done.kept} still open, {done.lapsed} lapsed"

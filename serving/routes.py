@@ -116,6 +116,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/churn/score", PARTNER_READERS, body=True),
     Route("GET", "/v1/partners/{partner_id}/churn", PARTNER_READERS),
     Route("GET", "/v1/partners/{partner_id}/health", PARTNER_READERS),
+    Route("GET", "/v1/partners/{partner_id}/benchmarks", PARTNER_READERS),
     Route("POST", "/v1/partners/{partner_id}/override", KEEPERS, body=True),
     Route("POST", "/v1/partners/{partner_id}/override/withdraw", KEEPERS, body=True),
     Route("GET", "/v1/alerts", PARTNER_READERS),

@@ -95,6 +95,7 @@ def _qbr(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
             past=history(health["history"]) if health else None,
             tier=cases.tiers.recommending.of_partner(partner_id, identity=identity, max_reasons=3),
             figures=_figures(view, partner_id),
+            peers=cases.tiers.comparing.of_partner(partner_id, identity=identity),
             now=console.clock(),
         )
 
@@ -137,6 +138,7 @@ def _one(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
             tier=use_cases().tiers.recommending.of_partner(partner_id, identity=identity, max_reasons=1)
             if scores
             else None,
+            peers=use_cases().tiers.comparing.of_partner(partner_id, identity=identity) if scores else None,
             alerts=_alerts(use_cases(), partner_id, identity),
             in_a_month=(console.clock() + timedelta(days=30)).date(),
             tomorrow=(console.clock() + timedelta(days=1)).date(),

@@ -66,7 +66,7 @@ def environment() -> Environment:
     )
     shown = (
         words.pct, words.number, words.amount, words.figure, words.signed, words.money, words.moment,
-        words.day, words.age, words.words, words.risk, words.silence, words.money_text,
+        words.day, words.age, words.words, words.sentence, words.risk, words.silence, words.money_text,
     )  # fmt: skip
     made.filters |= {function.__name__: function for function in shown}
     made.globals |= {

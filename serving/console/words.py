@@ -160,6 +160,11 @@ def words(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def sentence(text: str) -> str:
+    """A sentence that begins with a capital letter, otherwise as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def risk(value: Any) -> str:
     """A level for colour and words: how a churn probability is shown."""
     if not is_number(value):

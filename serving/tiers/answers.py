@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 from models.tiering.gap import Need
@@ -12,6 +13,7 @@ from models.tiering.policy import TierPolicy
 from models.tiering.recommend import Recommendation, why
 
 DIGITS = 4
+ENDED = "agreement_ended"
 
 
 def told(policy: TierPolicy, found: Recommendation, *, chance: float | None) -> dict[str, Any]:
@@ -53,6 +55,31 @@ def told(policy: TierPolicy, found: Recommendation, *, chance: float | None) -> 
         "reviews_below": verdict.below,
         "protected": verdict.protected,
         "policy": policy.name,
+    }
+
+
+def ended_in_words(day: str) -> str:
+    """Why a partner that left is recommended nothing."""
+    return f"The agreement ended on {_spoken(day)}, so no tier is recommended."
+
+
+def _spoken(day: str) -> str:
+    on = date.fromisoformat(day)
+    return f"{on.day} {on:%B %Y}"
+
+
+def without_recommendation(said: Mapping[str, Any], day: str) -> dict[str, Any]:
+    """The figures of a partner whose agreement has ended, without any advice."""
+    return {
+        **said,
+        "recommended_tier": None,
+        "change": "none",
+        "needs_human_decision": False,
+        "why": [ended_in_words(day)],
+        "next_tier": None,
+        "gap_to_next": [],
+        "chance_of_next": None,
+        "to_keep": [],
     }
 
 

@@ -50,6 +50,15 @@ def _recommendations(app: FastAPI, use_case: Callable[[], Tiers]) -> None:
         )
         return Answer(found)
 
+    @app.get(
+        "/v1/partners/{partner_id}/benchmarks",
+        summary="One partner among its peers, by what was last published",
+        dependencies=[Depends(no_query)],
+        responses={200: {"model": schemas.BenchmarksAnswer}, **only(*READ)},
+    )
+    def partner_benchmarks(partner_id: str, identity: Caller) -> Response:
+        return Answer(use_case().comparing.of_partner(partner_id, identity=identity))
+
     @app.post(
         "/v1/tiers/simulate",
         summary="Who would move under other rules",

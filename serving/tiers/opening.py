@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from data.mapping import parse_settings
 from models.tiering.settings import TieringSettings
+from serving.agreements import Agreements
 from serving.shared import Shared
+from serving.tiers.comparing import Comparing
 from serving.tiers.recommending import ModelOf, Recommending
 from serving.tiers.reviewing import Reviewing
 from serving.tiers.rules import TierRules
@@ -22,6 +26,7 @@ class Tiers:
         recommending: Recommendations and overrides.
         reviewing: The review list and decisions.
         trying: Other rules, tried.
+        comparing: Partners among their peers.
         rules: The policy.
         store: Standings and changes.
     """
@@ -29,6 +34,7 @@ class Tiers:
     recommending: Recommending
     reviewing: Reviewing
     trying: Trying
+    comparing: Comparing
     rules: TierRules
     store: TierStore
 
@@ -44,6 +50,11 @@ def open_tiers(shared: Shared, *, model_of: ModelOf) -> Tiers:
     store = TierStore(shared.database)
     rules = TierRules(shared.policies, named=settings.policy, base=shared.workspace)
     clock, random = shared.edges.clock, shared.edges.random
+    agreements = Agreements(shared.workspace / "lake")
+
+    def ended(at: datetime) -> Mapping[str, str]:
+        return agreements.ended(at=at)
+
     recommending = Recommending(
         shared.view,
         rules=rules,
@@ -52,13 +63,15 @@ def open_tiers(shared: Shared, *, model_of: ModelOf) -> Tiers:
         decisions=shared.decisions,
         model_of=model_of,
         settings=shared.settings,
+        ended=ended,
         clock=clock,
         random=random,
     )
     return Tiers(
         recommending,
         Reviewing(shared.view, store=store, clock=clock, random=random),
-        Trying(shared.view, rules=rules, clock=clock),
+        Trying(shared.view, rules=rules, ended=ended, clock=clock),
+        Comparing(shared.view, path=shared.workspace / "benchmarks.json", ended=ended, clock=clock),
         rules,
         store,
     )

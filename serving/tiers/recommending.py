@@ -18,7 +18,7 @@ from serving.ids import new_id
 from serving.overrides import Override, Overrides
 from serving.scores import Input, Options, score_inputs
 from serving.settings import ServingSettings
-from serving.tiers.answers import potential_of, told
+from serving.tiers.answers import ENDED, ended_in_words, potential_of, told, without_recommendation
 from serving.tiers.rules import TierRules
 from serving.tiers.store import Standing, TierStore
 from serving.view import Partners, Served, View
@@ -41,6 +41,7 @@ class Recommending:
         decisions: Where decisions are kept.
         model_of: A version of a model, for replays.
         settings: Ages at which features are stale or expired.
+        ended: Partner → day its agreement ended, at a moment.
         clock: Naive UTC time.
         random: Source of random bytes for ids.
     """
@@ -55,12 +56,13 @@ class Recommending:
         decisions: DecisionLog,
         model_of: ModelOf,
         settings: ServingSettings,
+        ended: Callable[[datetime], Mapping[str, str]],
         clock: Callable[[], datetime],
         random: Callable[[int], bytes],
     ) -> None:
         self._view, self._rules, self._store, self._overrides = view, rules, store, overrides
         self._decisions, self._model_of, self._settings = decisions, model_of, settings
-        self._clock, self._random = clock, random
+        self._ended, self._clock, self._random = ended, clock, random
 
     def of_partners(
         self, partner_ids: Sequence[str], *, identity: Identity, max_reasons: int = 5
@@ -73,11 +75,11 @@ class Recommending:
         version, policy = self._rules.current(at=now)
         standings = self._store.standings(known)
         overrides = self._overrides.holding("tier", at=now, entity_ids=known)
-        served = usable(view.models.get(MODEL))
+        served, gone = usable(view.models.get(MODEL)), self._ended(now)
         decisions = []
         for partner_id in known:
             row, options = self._given(policy, served, partners, partner_id, standings.get(partner_id))
-            options |= {"policy_version": version, "max_reasons": max_reasons}
+            options |= {"policy_version": version, "max_reasons": max_reasons, "ended": gone.get(partner_id)}
             decision = Decision(
                 decision_id=new_id("dec", at=now, random=self._random),
                 entity_id={"partner_id": partner_id},
@@ -127,6 +129,12 @@ class Recommending:
             InputError: No such tier, no reason, or an expiry that is past.
         """
         answer_now = self.of_partner(partner_id, identity=identity, max_reasons=1)
+        if answer_now["withheld"]:
+            raise InputError(
+                answer_now["withheld"]["reason"],
+                allowed="a partner under agreement",
+                pointer="/partner_id",
+            )
         _, policy = self._rules.current(at=self._clock())
         if tier not in policy.names:
             raise InputError(f"There is no tier {tier!r}.", allowed=", ".join(policy.names), pointer="/tier")
@@ -210,10 +218,13 @@ def answer(decision: Decision, policy: TierPolicy, served: Served | None, score:
     )
     warnings = [] if served else [NO_MODEL] if policy.uses_potential else []
     warnings += [] if kept["reviewed"] else [NO_REVIEW]
+    ended = kept.get("ended")
+    said = told(policy, found, chance=kept["chance"])
     return {
         **decision.entity_id,
-        **told(policy, found, chance=kept["chance"]),
-        "potential": score,
+        **(without_recommendation(said, ended) if ended else said),
+        "withheld": {"code": ENDED, "reason": ended_in_words(ended)} if ended else None,
+        "potential": None if ended else score,
         "policy_version": kept["policy_version"],
         "features_as_of": decision.features_as_of,
         "stale": kept["stale"] or bool(kept["stale_views"]),

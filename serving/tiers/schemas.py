@@ -130,13 +130,45 @@ class TierOverrideShape(Shape):
     withdrawn_at: str | None
 
 
+class WithheldShape(Shape):
+    """Why something is not said: a code for machines, a sentence for people."""
+
+    code: str
+    reason: str
+
+
+class BenchmarkShape(Shape):
+    """One figure of a partner among its peers, or why it is withheld."""
+
+    metric: str
+    label: str
+    kind: Literal["money", "count", "share", "score"]
+    unit: str
+    value: float | None
+    peer_group: dict[str, str] | None
+    peers_at_least: int | None
+    percentile: int | None
+    quarters: list[float] | None
+    withheld: WithheldShape | None
+
+
+class BenchmarksAnswer(Shape):
+    """A partner among its peers, by the last release."""
+
+    partner_id: str
+    released_as_of: str | None
+    benchmarks: list[BenchmarkShape]
+    warnings: list[str]
+
+
 class TierResultShape(Shape):
     """A recommendation."""
 
     partner_id: str
     current_tier: str
-    recommended_tier: str
-    change: Literal["promote", "keep", "watch", "demote"]
+    recommended_tier: str | None
+    change: Literal["promote", "keep", "watch", "demote", "none"]
+    withheld: WithheldShape | None
     needs_human_decision: bool
     points: PointsShape
     categories: list[CategoryShape]

@@ -29,11 +29,19 @@ class Trying:
     Args:
         view: Models and features in service.
         rules: The policy in force.
+        ended: Partner → day its agreement ended, at a moment.
         clock: Naive UTC time.
     """
 
-    def __init__(self, view: Callable[[], View], *, rules: TierRules, clock: Callable[[], datetime]) -> None:
-        self._view, self._rules, self._clock = view, rules, clock
+    def __init__(
+        self,
+        view: Callable[[], View],
+        *,
+        rules: TierRules,
+        ended: Callable[[datetime], Mapping[str, str]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._view, self._rules, self._ended, self._clock = view, rules, ended, clock
 
     def simulate(self, policy: Mapping[str, Any]) -> dict[str, Any]:
         """Who would move, what the benefits would cost, by region, size and type.
@@ -50,8 +58,11 @@ class Trying:
         view = self._view()
         if view.partners is None:
             raise UnavailableError("No partner features are loaded.")
-        version, now = self._rules.current(at=self._clock())
+        at = self._clock()
+        version, now = self._rules.current(at=at)
         members = members_of(view.partners, usable(view.models.get(MODEL)), now, new)
+        gone = self._ended(at)
+        members = [m for m in members if m.partner_id not in gone]
         return {"policy_version": version, "basis": BASIS, **comparison_json(compare(now, new, members))}
 
 

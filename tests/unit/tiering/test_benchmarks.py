@@ -158,6 +158,13 @@ def test_a_parent_does_not_tell_of_a_held_part():
     assert second.published[("reseller",)] != first.published[("reseller",)]
 
 
+def test_a_group_does_not_vanish_because_one_member_of_another_grew_beyond_measure():
+    old = [*peers([100.0] * 12), *peers([100.0] * 12, kind="integrator", prefix="q")]
+    first = release(old, "money")
+    second = release(changed(old, q000=1e7), "money", before=first)
+    assert second.published == first.published
+
+
 def test_a_partner_is_compared_in_its_smallest_published_group():
     whole = [*peers([float(n) for n in range(30)]), *peers([4.0] * 2, kind="integrator", prefix="q")]
     found = release(whole, "count")
@@ -172,10 +179,20 @@ def test_a_partner_is_compared_in_its_smallest_published_group():
 def test_percentiles_are_coarse_and_right():
     whole = peers([float(10 * n) for n in range(40)])
     found = release(whole, "count")
-    assert percentile("p000", 0.0, (), found) == 0
-    assert percentile("p039", 390.0, (), found) in (90, 100)
-    assert percentile("p020", 200.0, (), found) in (40, 50, 60)
-    assert all(percentile(p.partner_id, p.value, (), found) % 10 == 0 for p in whole)
+    assert percentile("p000", (), found) == 0
+    assert percentile("p039", (), found) in (90, 100)
+    assert percentile("p020", (), found) in (40, 50, 60)
+    assert all(percentile(p.partner_id, (), found) % 10 == 0 for p in whole)
+
+
+def test_who_moves_its_own_figure_and_asks_again_learns_nothing():
+    whole = peers([float(10 * n) for n in range(40)])
+    first = release(whole, "count")
+    asked = {
+        percentile("p003", (), release(changed(whole, p003=v), "count", before=first)) for v in (0, 90, 500)
+    }
+    assert len(asked) == 1
+    assert percentile("stranger", (), first) is None
 
 
 @given(st.permutations(list(range(14))))
