@@ -218,7 +218,9 @@ class _Run:
         path = None
         if bad or staged.faults:
             faults: Iterable[Finding] = (*staged.faults, *read_bad_rows(connection, name, staged.bad))
-            path = write_quarantine(folder, name, faults, ingested_at=self.ingested_at)
+            path = write_quarantine(
+                folder, name, faults, ingested_at=self.ingested_at, erased=work.erased(name)
+            )
         return TableReport(
             rows_in=rows + len(staged.faults),
             rows_new=result.rows_new,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from data.manifest import (
     Part,
     content_version,
     exclusive,
+    read_erased,
     read_manifest,
     sync_folder,
     write_manifest,
@@ -82,8 +83,10 @@ class Lake:
             work = Transaction(self.root, live, ingested_at)
             try:
                 yield work
-                if work.added:
+                if work.added or work.replaced:
                     write_manifest(self.root, work.manifest())
+                if work.replaced:
+                    self._sweep(read_manifest(self.root))
             except BaseException:
                 self._sweep(read_manifest(self.root))
                 raise
@@ -141,18 +144,53 @@ class Transaction:
 
     def __init__(self, root: Path, live: dict[str, tuple[Part, ...]], ingested_at: datetime) -> None:
         self._root, self._live, self._ingested_at = root, live, ingested_at
+        self._erased = read_erased(root)
         self.added: dict[str, tuple[Part, ...]] = {}
+        self.replaced: set[str] = set()
 
     def paths(self, table: str) -> list[Path]:
         """Files of the table, those of this transaction included."""
-        return [self._root / part.file for part in (*self._live.get(table, ()), *self.added.get(table, ()))]
+        return [self._root / part.file for part in (*self._kept(table), *self.added.get(table, ()))]
 
     def manifest(self) -> dict[str, tuple[Part, ...]]:
         """The manifest as it will be."""
         return {
-            table: (*self._live.get(table, ()), *self.added.get(table, ()))
-            for table in {*self._live, *self.added}
+            table: (*self._kept(table), *self.added.get(table, ())) for table in {*self._live, *self.added}
         }
+
+    def erased(self, table: str) -> frozenset[str]:
+        """Keys of the rows of which nothing personal may be kept."""
+        return self._erased.get(table, frozenset())
+
+    def rewrite(self, table: str, connection: Any, *, erased: Collection[str]) -> None:
+        """Write a table anew without what names the persons of these keys; the old files go.
+
+        Versions that differed in nothing but the name become one.
+
+        Args:
+            table: Canonical table.
+            connection: DuckDB connection.
+            erased: Keys to forget beyond those forgotten before.
+        """
+        shape = contract(table)
+        self._erased = {**self._erased, table: self.erased(table) | frozenset(erased)}
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE __rewritten AS SELECT DISTINCT ON (row_hash) * "
+            f"FROM {self._hashed(shape, scan_sql(self.paths(table), shape))}"
+        )
+        self.replaced.add(table)
+        self._write(
+            shape, connection, "__rewritten", rows=int(scalar(connection, "SELECT count(*) FROM __rewritten"))
+        )
+        connection.execute("DROP TABLE __rewritten")
+
+    def _kept(self, table: str) -> tuple[Part, ...]:
+        return () if table in self.replaced else self._live.get(table, ())
+
+    def _hashed(self, shape: TableContract, relation: str) -> str:
+        """SQL of the relation with defaults filled in, erased fields empty, and the hash of each row."""
+        columns = ", ".join(_filled(name, shape, self.erased(shape.name)) for name in shape.names)
+        return f"(SELECT *, {row_hash_sql(shape)} AS row_hash FROM (SELECT {columns} FROM {relation}))"
 
     def add(self, table: str, connection: Any, relation: str) -> AppendResult:
         """Write the rows of a DuckDB relation that are not there yet.
@@ -164,10 +202,7 @@ class Transaction:
         """
         shape = contract(table)
         fresh = "__fresh"
-        columns = ", ".join(_filled(name, shape) for name in shape.names)
-        hashed = (
-            f"(SELECT *, {row_hash_sql(shape)} AS row_hash FROM (SELECT {columns} FROM {quoted(relation)}))"
-        )
+        hashed = self._hashed(shape, quoted(relation))
         connection.execute(f"CREATE OR REPLACE TEMP TABLE __hashed AS FROM {hashed}")
         rows, distinct = first_row(connection, "SELECT count(*), count(DISTINCT row_hash) FROM __hashed")
         files = self.paths(table)
@@ -259,7 +294,10 @@ def _sql_type(shape: TableContract, name: str) -> str:
     return SQL_TYPES[shape.column(name).type]
 
 
-def _filled(name: str, shape: TableContract) -> str:
+def _filled(name: str, shape: TableContract, erased: Collection[str]) -> str:
+    if shape.column(name).personal and erased:
+        keys = ", ".join(literal(key) for key in sorted(erased))
+        return f"CASE WHEN {quoted(shape.key[0])} NOT IN ({keys}) THEN {quoted(name)} END AS {quoted(name)}"
     if name != "known_at":
         return quoted(name)
     known = "event_at" if shape.dated else "TIMESTAMP '1970-01-01'"

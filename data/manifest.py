@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from data.errors import DataError
 
 NAME = "manifest.json"
+ERASED = "erased.json"
 _FORMAT = 1
 _WAIT_SECONDS = 60.0
 
@@ -62,14 +63,42 @@ def read_manifest(root: Path) -> dict[str, tuple[Part, ...]]:
 def write_manifest(root: Path, manifest: Manifest) -> None:
     """Replace the manifest: after a crash at any moment it is the old one or the new one, whole."""
     tables = {table: [asdict(p) for p in manifest[table]] for table in sorted(manifest)}
-    text = json.dumps({"format": _FORMAT, "tables": tables}, indent=1, sort_keys=True)
-    temporary = root / f".{NAME}.tmp"
+    _replace(root / NAME, {"format": _FORMAT, "tables": tables})
+
+
+def read_erased(root: Path) -> dict[str, frozenset[str]]:
+    """Table → keys of rows whose personal fields are empty for good.
+
+    Raises:
+        DataError: The file is damaged: nothing is read or written that might bring a person back.
+    """
+    try:
+        return {t: frozenset(keys) for t, keys in json.loads((root / ERASED).read_bytes()).items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise DataError(
+            f"{root / ERASED} is damaged: {error}.",
+            next_step="Restore it from a backup; it says whom to forget.",
+        ) from error
+
+
+def remember_erased(root: Path, keys: Mapping[str, Collection[str]]) -> None:
+    """Add to `read_erased`; only called under the lock."""
+    known = read_erased(root)
+    every = {t: sorted(known.get(t, frozenset()) | set(keys.get(t, ()))) for t in sorted({*known, *keys})}
+    _replace(root / ERASED, every)
+
+
+def _replace(path: Path, document: Mapping[str, Any]) -> None:
+    """Write JSON, whole or not at all, even if the power fails."""
+    temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
+        file.write(json.dumps(document, indent=1, sort_keys=True))
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(root / NAME)
-    sync_folder(root)
+    temporary.replace(path)
+    sync_folder(path.parent)
 
 
 def content_version(manifest: Manifest) -> str:

@@ -13,6 +13,7 @@ from partnerintel.outputs import write_whole
 from partnerintel.preparing import data_span, lake_of
 from partnerintel.progress import Tick
 from partnerintel.settings import Project
+from partnerintel.state import opened
 
 if TYPE_CHECKING:
     from evaluation.alert_panel import History, Stretch
@@ -103,15 +104,9 @@ def _opened(project: Project) -> list[Alert]:
 
     from serving.health.records import alert_of
     from serving.health.tables import ALERTS
-    from serving.state import Database
 
-    database = Database(project.serving.database(project.workspace.root))
-    try:
-        database.migrate()
-        with database.read() as connection:
-            bodies = connection.execute(select(ALERTS.c.body).order_by(ALERTS.c.alert_id)).scalars().all()
-    finally:
-        database.close()
+    with opened(project) as database, database.read() as connection:
+        bodies = connection.execute(select(ALERTS.c.body).order_by(ALERTS.c.alert_id)).scalars().all()
     return [a for a in map(alert_of, bodies) if a.kind == "risk"]
 
 

@@ -16,6 +16,7 @@ from partnerintel import __version__, environment
 from partnerintel.commands import drift as drift_commands
 from partnerintel.commands import fit as fit_commands
 from partnerintel.commands import tiers as tiers_commands
+from partnerintel.commands.person import app as person_app
 from partnerintel.commands.policy import app as policy_app
 from partnerintel.failing import DEBUG, guarded
 from partnerintel.progress import progress
@@ -45,6 +46,7 @@ app = typer.Typer(
 keys_app = typer.Typer(no_args_is_help=True, help="API keys: create, list, revoke.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(policy_app, name="policy")
+app.add_typer(person_app, name="person")
 tiers_commands.register(app)
 
 Dir = Annotated[Path, typer.Option("--workspace", "-w", help="Folder with partnerintel.yaml.")]

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from partnerintel.settings import Project
+from partnerintel.state import opened
 from serving import auth
-from serving.state import Database
-
-
-@contextmanager
-def _database(project: Project) -> Iterator[Database]:
-    database = Database(project.serving.database(project.workspace.root))
-    try:
-        database.migrate()
-        yield database
-    finally:
-        database.close()
 
 
 def create(
@@ -29,7 +17,7 @@ def create(
 ) -> str:
     """A new key, shown this once."""
     expires_at = now + timedelta(days=days) if days else None
-    with _database(project) as database:
+    with opened(project) as database:
         return auth.create_key(
             database,
             owner=owner,
@@ -43,11 +31,11 @@ def create(
 
 def listed(project: Project) -> list[dict[str, Any]]:
     """All keys without their secrets, oldest first."""
-    with _database(project) as database:
+    with opened(project) as database:
         return [asdict(row) for row in auth.list_keys(database)]
 
 
 def revoke(project: Project, key_id: str, *, now: datetime) -> None:
     """End a key."""
-    with _database(project) as database:
+    with opened(project) as database:
         auth.revoke_key(database, key_id, now=now)

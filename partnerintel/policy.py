@@ -13,6 +13,7 @@ from data.errors import InputError, NotFoundError, PromotionRefusedError
 from models.routing.policy import KIND, RoutingPolicy, read_policy
 from partnerintel.outputs import write_whole
 from partnerintel.settings import Project
+from partnerintel.state import opened
 
 if TYPE_CHECKING:
     from serving.policies import InForce, Policies, Policy
@@ -27,14 +28,9 @@ LOG, TRIAL = "log", "trial"
 def policies_of(project: Project) -> Iterator[Policies]:
     """The policies of a workspace."""
     from serving.policies import Policies
-    from serving.state import Database
 
-    database = Database(project.serving.database(project.workspace.root))
-    try:
-        database.migrate()
+    with opened(project) as database:
         yield Policies(database)
-    finally:
-        database.close()
 
 
 def add(project: Project, path: Path, *, name: str, by: str, now: datetime) -> Policy:
@@ -203,20 +199,15 @@ def _former(project: Project, now_in_force: InForce) -> int:
     """The version before the present one, from the audit log."""
     from sqlalchemy import select
 
-    from serving.state import Database
     from serving.tables import AUDIT_LOG
 
-    database = Database(project.serving.database(project.workspace.root))
-    try:
-        with database.read() as connection:
-            mine = (AUDIT_LOG.c.action == "policy.in_force") & (AUDIT_LOG.c.object == KIND)
-            query = select(AUDIT_LOG.c.detail).where(mine).order_by(AUDIT_LOG.c.seq.desc())
-            for detail in connection.execute(query).scalars():
-                was = json.loads(detail).get("from")
-                if was and was["version"] != now_in_force.version:
-                    return int(was["version"])
-    finally:
-        database.close()
+    with opened(project) as database, database.read() as connection:
+        mine = (AUDIT_LOG.c.action == "policy.in_force") & (AUDIT_LOG.c.object == KIND)
+        query = select(AUDIT_LOG.c.detail).where(mine).order_by(AUDIT_LOG.c.seq.desc())
+        for detail in connection.execute(query).scalars():
+            was = json.loads(detail).get("from")
+            if was and was["version"] != now_in_force.version:
+                return int(was["version"])
     raise NotFoundError(
         f"Routing policy {now_in_force.version} is the first that was in force.",
         next_step="Put another version in force with `policy promote`.",

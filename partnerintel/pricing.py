@@ -9,6 +9,7 @@ from data.errors import NotFoundError
 from partnerintel.policy import rules_of
 from partnerintel.preparing import data_span, lake_of
 from partnerintel.settings import Project
+from partnerintel.state import opened
 
 MODELS = ("routing_accept", "routing_win")
 DAYS = 45
@@ -58,16 +59,11 @@ def drain_offers(project: Project, *, now: datetime) -> int:
         New rows; 0 where nothing was routed here, or `routing.keep_offers` is off.
     """
     from serving.routing.export import tables_of
-    from serving.state import Database
 
     if not project.routing.keep_offers:
         return 0
-    database = Database(project.serving.database(project.workspace.root))
-    try:
-        database.migrate()
+    with opened(project) as database:
         leads, assignments = tables_of(database, project.routing)
-    finally:
-        database.close()
     if assignments.empty:
         return 0
     lake = lake_of(project)
@@ -119,12 +115,7 @@ def _value(lead: dict[str, Any], unknown: float) -> float:
 
 def _keep(project: Project, prices: dict[str, float], *, version: int, leads: int, now: datetime) -> int:
     from serving.routing.prices import keep_prices
-    from serving.state import Database
 
-    database = Database(project.serving.database(project.workspace.root))
-    try:
-        database.migrate()
-        about = {"leads": leads, "days": DAYS}
+    about = {"leads": leads, "days": DAYS}
+    with opened(project) as database:
         return keep_prices(database, prices, policy_version=version, about=about, at=now)
-    finally:
-        database.close()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from data.errors import NotFoundError, PartnerIntelError
 from partnerintel.preparing import lake_of
 from partnerintel.settings import Project
+from partnerintel.state import opened
 
 if TYPE_CHECKING:
     from serving.health.night import Refreshed
@@ -61,15 +62,10 @@ def refresh_alerts(project: Project, *, now: datetime) -> Refreshed | None:
 def drain_events(project: Project, *, now: datetime) -> int:
     """Put the events that came in through the API into the lake; returns how many."""
     from serving.health.pump import Pump
-    from serving.state import Database
 
-    database = Database(project.serving.database(project.workspace.root))
-    try:
-        database.migrate()
+    with opened(project) as database:
         pump = Pump(database, workspace=project.workspace.root, store=lambda: None, clock=lambda: now)
         return pump.drain()
-    finally:
-        database.close()
 
 
 def _old_model(runtime: Any) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from partnerintel.settings import Project
+from partnerintel.state import opened
 
 if TYPE_CHECKING:
     from training.routing_rows import RoutingTables
@@ -88,15 +89,8 @@ def _leads(project: Project) -> list[dict[str, Any]]:
 def _rows(project: Project, table: Any) -> list[dict[str, Any]]:
     from sqlalchemy import select
 
-    from serving.state import Database
-
-    database = Database(project.serving.database(project.workspace.root))
-    try:
-        database.migrate()
-        with database.read() as connection:
-            return [dict(row) for row in connection.execute(select(table)).mappings()]
-    finally:
-        database.close()
+    with opened(project) as database, database.read() as connection:
+        return [dict(row) for row in connection.execute(select(table)).mappings()]
 
 
 def _stages(offer: dict[str, Any], currency: str | None, project: Project) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from models.tiering.policy import TierPolicy, read_policy
 from models.tiering.simulate import Comparison, Member, compare, traits_of
 from partnerintel.preparing import lake_of, newest_date
 from partnerintel.settings import Project
+from partnerintel.state import opened
 
 if TYPE_CHECKING:
     from evaluation.tiers import Audit
@@ -92,12 +93,9 @@ def policy_in_force(project: Project, *, now: datetime) -> tuple[int, TierPolicy
     from serving.policies import Policies
     from serving.tiers.rules import TierRules
 
-    database = _database(project)
-    try:
+    with opened(project) as database:
         rules = TierRules(Policies(database), named=project.tiers.policy, base=project.workspace.root)
         return rules.current(at=now)
-    finally:
-        database.close()
 
 
 def put_policy(project: Project, path: str, *, reason: str, by: str, now: datetime) -> int:
@@ -110,12 +108,9 @@ def put_policy(project: Project, path: str, *, reason: str, by: str, now: dateti
     from serving.tiers.rules import TierRules
 
     policy = read_policy(path, base=Path.cwd())
-    database = _database(project)
-    try:
+    with opened(project) as database:
         rules = TierRules(Policies(database), named=project.tiers.policy, base=project.workspace.root)
         return rules.put(policy, author=by, reason=reason, at=now)
-    finally:
-        database.close()
 
 
 def review(project: Project, panel: Panel, *, now: datetime) -> Reviewed:
@@ -130,8 +125,7 @@ def review(project: Project, panel: Panel, *, now: datetime) -> Reviewed:
     if not panel.members:
         raise NotEnoughEvidenceError("No partner is under agreement.")
     version, policy = policy_in_force(project, now=now)
-    database = _database(project)
-    try:
+    with opened(project) as database:
         return refresh(
             TierStore(database),
             policy,
@@ -142,8 +136,6 @@ def review(project: Project, panel: Panel, *, now: datetime) -> Reviewed:
             at=now,
             random=secrets.token_bytes,
         )
-    finally:
-        database.close()
 
 
 def review_in_words(project: Project, *, as_of: date, now: datetime) -> str:
@@ -191,14 +183,6 @@ def simulate(
     panel = panel_of(project)
     audit = audit_managers(policy, panel.members, managers=panel.managers)
     return compare(policy, new, panel.members), audit, policy, new
-
-
-def _database(project: Project) -> Any:
-    from serving.state import Database
-
-    database = Database(project.serving.database(project.workspace.root))
-    database.migrate()
-    return database
 
 
 def _potential(project: Project) -> tuple[Bundle | None, int | None]:

@@ -64,6 +64,12 @@ class Database:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
             _upgrade(connection)
 
+    def forget(self) -> None:
+        """Drop what SQLite's log still holds of overwritten rows, as far as no reader needs it."""
+        if self.is_sqlite:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
@@ -107,7 +113,9 @@ def _engine(url: str) -> Engine:
 def _sqlite_connected(connection: Any, _: Any) -> None:
     # The driver must not begin transactions by itself, or IMMEDIATE cannot be asked for.
     connection.isolation_level = None
-    for pragma in (f"busy_timeout={BUSY_MILLISECONDS}", "synchronous=FULL", "foreign_keys=ON"):
+    # secure_delete: what was erased is overwritten, not left in free pages of the file.
+    always = ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+    for pragma in (f"busy_timeout={BUSY_MILLISECONDS}", *always):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -72,4 +72,5 @@ class Wishes:
                     connection, at=now, actor=f"{identity.owner} ({identity.key_id})", action="lead.erase",
                     object=lead_id,
                 )  # fmt: skip
+        self._database.forget()
         return {"lead_id": lead_id, "erased": True}
