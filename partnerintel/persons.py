@@ -49,7 +49,8 @@ def erase(project: Project, who: str, *, by: str, now: datetime) -> Mapping[str,
     counts |= {"leads_to_route": len(routed), "quarantined_cells": sum(person.cells.values())}
     with opened(project) as database:
         with database.write() as connection:
-            erase_routed(connection, routed, at=now)
+            for lead in routed:
+                erase_routed(connection, owner=lead.owner, lead_id=lead.lead_id, at=now)
             rows = ", ".join(key for keys in person.keys.values() for key in keys)
             audit.append_within(
                 connection, at=now, actor=by, action="person.erase", object=rows, detail=counts

@@ -154,15 +154,15 @@ class Idempotency:
         if not connection.execute(_KEEP[self._database.is_sqlite], row).rowcount:
             raise AnsweredError
 
-    def erase(self, connection: Connection, *, owner: str, lead_id: str) -> None:
-        """Leave nothing of a lead's persons that could be checked against a guess."""
-        mine = (_C.owner == owner) & (_C.lead_id == lead_id)
-        connection.execute(_ERASE.where(mine))
-
     def forget(self, before: datetime) -> int:
         """Drop keys made before a moment; returns how many."""
         with self._database.write() as connection:
             return connection.execute(delete(IDEMPOTENCY).where(_C.created_at < iso(before))).rowcount
+
+
+def erase_contact(connection: Connection, *, owner: str, lead_id: str) -> None:
+    """Leave nothing of a lead's persons that could be checked against a guess."""
+    connection.execute(_ERASE.where((_C.owner == owner) & (_C.lead_id == lead_id)))
 
 
 def _same_person(row: Any, claim: Claim) -> bool:

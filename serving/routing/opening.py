@@ -122,7 +122,7 @@ def open_routing(shared: Shared, *, model_of: ModelOf) -> Capability:
         feed=feed,
         routing=routing,
         batch=Batch(routing),
-        wishes=Wishes(shared, feed=feed, idempotency=routing.idempotency),
+        wishes=Wishes(shared, feed=feed),
         records=RoutingRecords(shared.database, policies=shared.policies, archive=archive, model_of=model_of),
         sweeper=Sweeper(routing, shared, every_seconds=settings.sweep_seconds),
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, select, update
 
+from serving.routing.idempotency import erase_contact
 from serving.routing.tables import PERSONAL
 from serving.state import iso
 
@@ -35,12 +36,14 @@ def find_routed(connection: Connection, names: Collection[str]) -> list[Routed]:
     return [r for r in found if {r.lead_id.lower(), *_values(r.content)} & set(names)]
 
 
-def erase_routed(connection: Connection, routed: Sequence[Routed], *, at: datetime) -> None:
-    """Forget content and salt; the hash in a decision then names nobody."""
+def erase_routed(connection: Connection, *, owner: str, lead_id: str, at: datetime) -> bool:
+    """Forget content and salts, so that the hashes that stay name nobody; False when there was nothing."""
+    mine = and_(PERSONAL.c.owner == owner, PERSONAL.c.lead_id == lead_id, PERSONAL.c.erased_at.is_(None))
     gone = {"content": None, "salt": None, "erased_at": iso(at)}
-    for lead in routed:
-        mine = and_(PERSONAL.c.owner == lead.owner, PERSONAL.c.lead_id == lead.lead_id)
-        connection.execute(update(PERSONAL).where(mine).values(gone))
+    if not connection.execute(update(PERSONAL).where(mine).values(gone)).rowcount:
+        return False
+    erase_contact(connection, owner=owner, lead_id=lead_id)
+    return True
 
 
 def _values(content: str) -> set[str]:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
-
 from data.errors import NotFoundError
 from serving import audit
 from serving.auth import Identity
 from serving.routing.feed import Feed
-from serving.routing.idempotency import Idempotency
+from serving.routing.persons import erase_routed
 from serving.routing.store import read_lead, set_standing
-from serving.routing.tables import PERSONAL
 from serving.shared import Shared
 from serving.state import iso
 
@@ -24,12 +21,10 @@ class Wishes:
     Args:
         shared: The worker's parts.
         feed: What is ready.
-        idempotency: Keys, which remember whom a request named.
     """
 
-    def __init__(self, shared: Shared, *, feed: Feed, idempotency: Idempotency) -> None:
+    def __init__(self, shared: Shared, *, feed: Feed) -> None:
         self._feed, self._database, self._clock = feed, shared.database, shared.edges.clock
-        self._idempotency = idempotency
 
     def set_partner(
         self, partner_id: str, *, capacity: int | None = None, paused_until: datetime | None = None,
@@ -60,14 +55,9 @@ class Wishes:
             NotFoundError: No such lead.
         """
         now = self._clock()
-        mine = (PERSONAL.c.owner == identity.owner) & (PERSONAL.c.lead_id == lead_id)
         with self._database.write() as connection:
             read_lead(connection, identity.owner, lead_id)
-            there = connection.execute(select(PERSONAL.c.erased_at).where(mine)).first()
-            if there is not None and there.erased_at is None:
-                erased = {"content": None, "salt": None, "erased_at": iso(now)}
-                connection.execute(update(PERSONAL).where(mine).values(erased))
-                self._idempotency.erase(connection, owner=identity.owner, lead_id=lead_id)
+            if erase_routed(connection, owner=identity.owner, lead_id=lead_id, at=now):
                 audit.append_within(
                     connection, at=now, actor=f"{identity.owner} ({identity.key_id})", action="lead.erase",
                     object=lead_id,
