@@ -13,6 +13,7 @@ from partnerintel.preparing import lake_of
 from partnerintel.settings import Project
 
 if TYPE_CHECKING:
+    from data.spreadsheet import TextTable
     from serving.fit.intake import Fault, Intake
 
 
@@ -62,7 +63,28 @@ def take_in_file(project: Project, source: Path, mapping: Mapping[str, str] | No
     if not source.is_file():
         raise InputError(f"There is no file {source}.")
     table = read_table(source.read_bytes(), source.name)
+    if mapping is None:
+        _check_headers(table)
     return take_in(table, mapping=mapping, partners=known_partners(project.workspace.lake))
+
+
+def _check_headers(table: TextTable) -> None:
+    """Where no header tells who a row is, say what each column holds and how to name it."""
+    from data.spreadsheet import propose_mapping
+    from serving.fit.checked import examples
+    from serving.fit.intake import FIELDS, names_companies, proposed
+
+    told = proposed(propose_mapping(table.columns))
+    if names_companies(told):
+        return
+    shown = [f"{c!r} ({', '.join(examples(table, n)) or 'empty'})" for n, c in enumerate(table.columns[:20])]
+    others = "".join(f' --map "{field}={column}"' for field, column in told.items())
+    raise InputError(
+        f"No column of {table.name} is surely the name of the company or its web domain; "
+        f"there are {'; '.join(shown)}.",
+        allowed=", ".join(FIELDS),
+        next_step=f'Say which it is, such as --map "name={table.columns[0]}"{others}.',
+    )
 
 
 def _finding(fault: Fault) -> Finding:

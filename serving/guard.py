@@ -30,7 +30,7 @@ from serving.logs import EventLog
 from serving.metrics import Metrics
 from serving.problems import Problem, ProblemError
 from serving.routes import Route, RouteTable
-from serving.settings import ServingSettings
+from serving.settings import MIB, ServingSettings
 
 MAX_FIELDS_BYTES = 65_536
 """Forms of the console hold a few fields; lists of prospects go to the upload route."""
@@ -165,7 +165,8 @@ class Guard:
             await self._app(scope, receive, answer)
             return
         budget = self._budget = self._budget or BodyBudget(settings.body_budget_bytes)
-        body = await read_body(receive, limit=limit, seconds=settings.body_timeout_seconds, budget=budget)
+        seconds = settings.body_timeout_seconds + (limit / MIB if route.form == "upload" else 0.0)
+        body = await read_body(receive, limit=limit, seconds=seconds, budget=budget)
         try:
             if route.body:
                 await check_json(bytes(body))

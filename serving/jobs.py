@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Event, Thread
 from typing import Any, Literal, Protocol
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import OperationalError
 
 from data.errors import NotFoundError, PartnerIntelError
 from serving.auth import Identity
@@ -133,6 +136,8 @@ class Jobs:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, job_id: str, work: Work) -> None:
+        over = Event()
+        Thread(target=self._beat, args=(job_id, over), name="job-beat", daemon=True).start()
         try:
             self._set(job_id, state="running")
             result = work(lambda done, total, message="": self._moved(job_id, done, total, message))
@@ -142,6 +147,15 @@ class Jobs:
         except Exception as error:
             self._log.exception("job failed", error, job_id=job_id)
             self._set(job_id, state="failed", message="The failure was logged under the job's id.")
+
+        finally:
+            over.set()
+
+    def _beat(self, job_id: str, over: Event) -> None:
+        """Say that the process lives, however long a step takes; only a dead one falls silent."""
+        while not over.wait(STILL_SECONDS / 4):
+            with suppress(OperationalError):
+                self._set(job_id)
 
     def _moved(self, job_id: str, done: int, total: int, message: str) -> None:
         self._set(job_id, done=done, total=total, message=message)

@@ -20,7 +20,8 @@ class ServingSettings(BaseModel):
         max_body_bytes: Largest request body.
         max_upload_bytes: Largest list that can be uploaded; only the upload route takes so much.
         body_budget_bytes: Bodies held at once in one worker; beyond it callers get 429.
-        body_timeout_seconds: A body must have arrived completely by then.
+        body_timeout_seconds: A body must have arrived completely by then; an upload has one more second for
+            each MB of `max_upload_bytes`.
         request_timeout_seconds: An answer is given up (504) after that.
         refresh_seconds: How often champion and features are looked up.
         stale_after_hours: Features older than this are marked `stale`.
@@ -42,8 +43,8 @@ class ServingSettings(BaseModel):
     workers: int = Field(default=1, ge=1, le=64)
     threads: int = Field(default=4, ge=1, le=64)
     max_body_bytes: int = Field(default=4 * MIB, ge=1024, le=64 * MIB)
-    max_upload_bytes: int = Field(default=16 * MIB, ge=1024, le=64 * MIB)
-    body_budget_bytes: int = Field(default=32 * MIB, ge=MIB)
+    max_upload_bytes: int = Field(default=32 * MIB, ge=1024, le=64 * MIB)
+    body_budget_bytes: int = Field(default=64 * MIB, ge=MIB)
     body_timeout_seconds: float = Field(default=10.0, gt=0, le=300)
     request_timeout_seconds: float = Field(default=60.0, gt=0, le=3600)
     refresh_seconds: float = Field(default=2.0, gt=0, le=3600)

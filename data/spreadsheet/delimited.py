@@ -22,6 +22,8 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 _DOUBLE = re.compile(rb"[\xc2\xc3][\x80-\xbf]")
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _SAMPLE_ROWS = 200
+TEMPORARY = "upload.csv"
+"""What the file is called while it is looked at; people are told the name they gave."""
 Recognise = Callable[[str], bool]
 
 
@@ -70,7 +72,7 @@ def _decode(content: bytes, name: str, given: str | None) -> tuple[str, str, lis
     from data.connectors.text import find_encoding
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "upload.csv"
+        path = Path(folder) / TEMPORARY
         path.write_bytes(content)
         try:
             codec = find_encoding(path, given=given, table=name)
@@ -101,7 +103,7 @@ def _undecodable(content: bytes, name: str, given: str | None, error: DataError)
         line = _first_bad(content, codec) if codec else None
     except LookupError:
         line = None
-    reason = error.message.split(": ", 1)[-1].rstrip(".")
+    reason = error.message.split(": ", 1)[-1].replace(TEMPORARY, "the file").rstrip(".")
     return refuse(name, reason, line=line, next_step=error.next_step, allowed=error.allowed)
 
 

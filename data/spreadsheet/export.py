@@ -42,8 +42,16 @@ def write_table(frame: Any, fmt: Format, *, sheet: str = "list") -> bytes:
     if fmt == "parquet":
         return _parquet(frame)
     columns = [str(c) for c in frame.columns]
-    rows = ([_plain(v) for v in row] for row in frame.itertuples(index=False, name=None))
-    return _csv(columns, rows) if fmt == "csv" else _xlsx(columns, rows, sheet)
+    if fmt == "csv":
+        return csv_text(plain_rows(frame), header=columns).encode("utf-8-sig")
+    out = io.BytesIO()
+    write_workbook(columns, plain_rows(frame), out, sheet=sheet)
+    return out.getvalue()
+
+
+def plain_rows(frame: Any) -> Iterator[list[Any]]:
+    """The rows of a frame as Python's own values."""
+    return ([_plain(v) for v in row] for row in frame.itertuples(index=False, name=None))
 
 
 def _plain(value: Any) -> Any:
@@ -54,16 +62,22 @@ def _plain(value: Any) -> Any:
     return value.to_pydatetime() if hasattr(value, "to_pydatetime") else value
 
 
-def _csv(columns: list[str], rows: Iterable[list[Any]]) -> bytes:
+def csv_text(rows: Iterable[list[Any]], *, header: list[str] | None) -> str:
+    """Rows as CSV, under a header or, for a further part of a file, without.
+
+    Raises:
+        DataError: A cell holds what CSV cannot.
+    """
     out = io.StringIO(newline="")
     writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
-    writer.writerow([escape_formula(c) for c in columns])
+    if header is not None:
+        writer.writerow([escape_formula(c) for c in header])
     for row in rows:
         writer.writerow([_csv_cell(value) for value in row])
-    try:
-        return out.getvalue().encode("utf-8-sig")
-    except UnicodeEncodeError as error:
-        raise DataError("A cell holds half a character, which CSV cannot hold.") from error
+    text = out.getvalue()
+    if _SURROGATE.search(text):
+        raise DataError("A cell holds half a character, which CSV cannot hold.")
+    return text
 
 
 def _csv_cell(value: Any) -> Any:
@@ -87,7 +101,12 @@ def _dated(value: Any) -> str:
     return value.isoformat() if isinstance(value, date | time) else str(value)
 
 
-def _xlsx(columns: list[str], rows: Iterator[list[Any]], sheet: str) -> bytes:
+def write_workbook(columns: list[str], rows: Iterable[list[Any]], out: Any, *, sheet: str = "list") -> None:
+    """Rows as a workbook, into an open binary file.
+
+    Raises:
+        DataError: A cell holds what a workbook cannot.
+    """
     from openpyxl import Workbook  # type: ignore[import-untyped]
 
     book = Workbook(write_only=True)
@@ -100,9 +119,7 @@ def _xlsx(columns: list[str], rows: Iterator[list[Any]], sheet: str) -> bytes:
         # Saving is how openpyxl closes and removes its temporary file.
         book.save(io.BytesIO())
         raise
-    out = io.BytesIO()
     book.save(out)
-    return out.getvalue()
 
 
 def _xlsx_cell(page: Any, value: Any, row: int) -> Any:

@@ -23,6 +23,8 @@ LEAST_SIMILARITY = 0.25
 MOST_SHARED = 50
 MOST_ROWS_PER_GROUP = 2_000
 _CHUNK = 512
+_COLUMN_BITS, _DISTANCE_BITS = 24, 30
+_ROW_AT, _MOST_HELD = _COLUMN_BITS + _DISTANCE_BITS, 1 << _COLUMN_BITS
 Positions = NDArray[np.int64]
 
 
@@ -102,10 +104,16 @@ def _nearest(seekers: Any, held: Any, neighbours: int) -> Iterable[tuple[Any, An
         block = (seekers[start : start + _CHUNK] @ turned).tocsr()
         row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
         near = block.data >= LEAST_SIMILARITY
-        row, column, value = row[near], block.indices[near], np.round(block.data[near], 9)
-        order = np.lexsort((column, -value, row))
-        row, column = row[order], column[order]
+        keys = _sortable(row[near], block.data[near], block.indices[near])
+        keys.sort()
+        row, column = keys >> _ROW_AT, keys & (_MOST_HELD - 1)
         rank = np.arange(row.size) - np.searchsorted(row, row)
         # One more than asked for: in one list every record is its own nearest.
         taken = rank <= neighbours
         yield row[taken] + start, column[taken]
+
+
+def _sortable(row: Any, similarity: Any, column: Any) -> Any:
+    """One integer for (row, falling similarity to nine digits, column): sorts faster than three keys."""
+    distance = 10**9 - np.clip(np.rint(similarity * 1e9), 0, 10**9).astype(np.int64)
+    return (row.astype(np.int64) << _ROW_AT) | (distance << _COLUMN_BITS) | column.astype(np.int64)

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from serving.console.render import SESSION
 from serving.problems import FieldError, Problem, ProblemError
 
-MAX_FIELDS = 200
+MAX_FIELDS = 600
+"""A list may have 500 columns, each with a box of its own."""
 CSRF = "csrf"
 
 

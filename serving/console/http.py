@@ -13,14 +13,26 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from data.errors import NotFoundError
-from serving.console import alerts, audit, checks, decisions, home, lists, models, partners, routing, tiers
+from serving.console import (
+    alerts,
+    audit,
+    checks,
+    decisions,
+    home,
+    lists,
+    models,
+    outcomes,
+    partners,
+    routing,
+    tiers,
+)
 from serving.console.door import COOKIE, ROOT
 from serving.console.forms import Form, check_same_site, read_form
 from serving.console.pages import PageRoute, console_of
 from serving.console.render import FOLDER, SESSION, page
 from serving.console.rooms import Cases, Console
 
-PAGES = (home, lists, alerts, partners, tiers, routing, models, decisions, checks, audit)
+PAGES = (home, lists, outcomes, alerts, partners, tiers, routing, models, decisions, checks, audit)
 WRONG_KEY = (
     "This key is not valid. Check that it was copied whole, and that it has neither expired nor been revoked."
 )

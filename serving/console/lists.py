@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from data.errors import InputError
 from serving.auth import Identity
@@ -20,12 +20,11 @@ from serving.console.forms import CSRF, Form, check_same_site, check_token, read
 from serving.console.grid import read_grid
 from serving.console.pages import console_of, identity_of
 from serving.console.render import page
+from serving.console.rooms import Cases
 from serving.fit.intake import FIELDS
+from serving.fit.lists import MOST_ROWS
 from serving.fit.store import STATUSES, Query
 from serving.fit.using import OVERRIDES
-
-if TYPE_CHECKING:
-    from serving.console.rooms import Cases
 
 BASE = "/console/lists"
 SORTS: Mapping[str, bool] = {
@@ -43,6 +42,7 @@ TYPES: Mapping[str, str] = {
 DONE: Mapping[str, str] = {
     "override": "Kept beside the model's rank, until the day you named.",
     "withdraw": "Taken back.",
+    "outcome": "Kept. It counts in the report of the list.",
 }
 
 
@@ -66,6 +66,7 @@ def _birth(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
             now=console.clock(),
             model=console.view().models.get("fit"),
             largest=console.settings.max_upload_bytes,
+            most_rows=MOST_ROWS,
         )
 
     @router.post(BASE)
@@ -82,7 +83,7 @@ def _birth(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
         found = await run_in_threadpool(
             lambda: lists.upload(content, name[:200], identity=identity, motion=motion)
         )
-        return RedirectResponse(_path(found["list_id"]), status_code=303)
+        return RedirectResponse(path_of(found["list_id"]), status_code=303)
 
     @router.get(f"{BASE}/template")
     def template() -> Response:
@@ -96,49 +97,87 @@ def _list(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
         fit, identity = use_cases().fit, identity_of(request)
         found = fit.lists.read(list_id, identity=identity)
         if found["state"] == "draft":
-            return _draft(request, fit.lists.dry_run(list_id, identity=identity), use_cases())
-        if found["state"] == "scoring":
+            return _draft(request, fit.lists.draft(list_id, identity=identity), use_cases())
+        if found["job"]:
             job = fit.jobs.read(found["job"], identity=identity)
             return page(request, "list_scoring.html", list=found, job=job)
         return _ranked(request, list_id, use_cases(), identity)
 
     @router.post(BASE + "/{list_id}/check")
     async def check(request: Request, list_id: str) -> Response:
-        form, identity = await read_form(request), identity_of(request)
-        lists = use_cases().fit.lists
-        found = await run_in_threadpool(
-            lambda: lists.dry_run(list_id, identity=identity, mapping=mapping_of(form))
-        )
-        return await run_in_threadpool(_draft, request, found, use_cases())
+        form, identity, lists = await read_form(request), identity_of(request), use_cases().fit.lists
+
+        def work() -> Response:
+            try:
+                lists.dry_run(list_id, identity=identity, mapping=mapping_of(choices_of(form)))
+            except InputError as error:
+                return _mended(request, list_id, use_cases(), choices_of(form), error)
+            return RedirectResponse(path_of(list_id), status_code=303)
+
+        return await run_in_threadpool(work)
 
     @router.post(BASE + "/{list_id}/confirm")
     async def confirm(request: Request, list_id: str) -> Response:
-        form, identity = await read_form(request), identity_of(request)
-        lists, motion = use_cases().fit.lists, form.text("motion") or None
-        await run_in_threadpool(
-            lambda: lists.confirm(list_id, identity=identity, mapping=mapping_of(form), motion=motion)
-        )
-        return RedirectResponse(_path(list_id), status_code=303)
+        form, identity, lists = await read_form(request), identity_of(request), use_cases().fit.lists
+        motion = form.text("motion") or None
+
+        def work() -> Response:
+            try:
+                mapping = mapping_of(choices_of(form))
+                lists.confirm(list_id, identity=identity, mapping=mapping, motion=motion)
+            except InputError as error:
+                return _mended(request, list_id, use_cases(), choices_of(form), error)
+            return RedirectResponse(path_of(list_id), status_code=303)
+
+        return await run_in_threadpool(work)
 
 
-def mapping_of(form: Form) -> dict[str, str]:
-    """Field → column, as chosen: every column has a box that names its field."""
+def choices_of(form: Form) -> dict[str, str]:
+    """Column → field, as chosen: every column has a box that names its field."""
+    return {n.removeprefix("column-"): v[-1] for n, v in form.values.items() if n.startswith("column-")}
+
+
+def mapping_of(choices: Mapping[str, str]) -> dict[str, str]:
+    """Field → column.
+
+    Raises:
+        InputError: Two columns are said to be the same.
+    """
     chosen: dict[str, str] = {}
-    for name, values in form.values.items():
-        column, field = name.removeprefix("column-"), values[-1]
-        if name.startswith("column-") and field:
-            if field in chosen:
-                raise InputError(
-                    f"Two columns are said to be {field}.", allowed="one column a field", pointer=f"/{field}"
-                )
+    for column, field in choices.items():
+        if field and field in chosen:
+            raise InputError(
+                f"Two columns, {chosen[field]!r} and {column!r}, are both said to be {field}.",
+                allowed="one column a field",
+                pointer=f"/mapping/{field}",
+            )
+        if field:
             chosen[field] = column
     return chosen
 
 
-def _draft(request: Request, found: Mapping[str, Any], cases: Cases) -> Response:
+def _mended(
+    request: Request, list_id: str, cases: Cases, choices: Mapping[str, str], error: InputError
+) -> Response:
+    """The page of columns again, as it was filled in, with what is wrong with it."""
+    if not (error.pointer or "").startswith("/mapping"):
+        raise error
+    found = cases.fit.lists.draft(list_id, identity=identity_of(request))
+    return _draft(request, found, cases, choices=choices, fault=error.message, status=422)
+
+
+def _draft(
+    request: Request,
+    found: Mapping[str, Any],
+    cases: Cases,
+    *,
+    choices: Mapping[str, str] | None = None,
+    fault: str = "",
+    status: int = 200,
+) -> Response:
+    fields = {column: field for field, column in found["mapping"].items()} if choices is None else choices
     proposals = {p["column"]: p for p in found["dry_run"]["proposal"]}
-    fields = {column: field for field, column in found["mapping"].items()}
-    columns = [{"name": c, "field": fields.get(c, ""), **_hint(proposals.get(c))} for c in found["columns"]]
+    columns = [{**proposals[c], "name": c, "field": fields.get(c, "")} for c in found["columns"]]
     motions = (
         [m.partition(".")[2] for m in cases.console.view().models if m.startswith("fit.")]
         if cases.console
@@ -147,24 +186,19 @@ def _draft(request: Request, found: Mapping[str, Any], cases: Cases) -> Response
     return page(
         request,
         "list_draft.html",
+        status=status,
         list=found,
         dry=found["dry_run"],
         columns=columns,
         fields=FIELDS,
         motions=sorted(motions),
         counts=found["counts"],
+        fault=fault,
     )
 
 
-def _hint(proposal: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {
-        "confidence": proposal["confidence"] if proposal else 0.0,
-        "like": proposal["like"] if proposal else "",
-    }
-
-
 def _ranked(request: Request, list_id: str, cases: Cases, identity: Identity) -> Response:
-    grid = read_grid(request.query_params, base=_path(list_id), filters=FILTERS, sorts=SORTS)
+    grid = read_grid(request.query_params, base=path_of(list_id), filters=FILTERS, sorts=SORTS)
     wanted = {k: v for k, v in grid.filters.items() if v and k != "q"}
     status = wanted.get("status", "ranked")
     wanted["status"] = status if status in STATUSES else "ranked"
@@ -196,17 +230,9 @@ def _export(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
         fmt: Any = request.query_params.get("format", "csv")
         if fmt not in TYPES:
             raise InputError("There is no such format.", allowed=", ".join(TYPES), pointer="/format")
-        content = use_cases().fit.scored.export(list_id, fmt, identity=identity_of(request))
+        parts = use_cases().fit.scored.export(list_id, fmt, identity=identity_of(request))
         headers = {"content-disposition": f'attachment; filename="{list_id}.{fmt}"'}
-        return Response(content, media_type=TYPES[fmt], headers=headers)
-
-    @router.get(BASE + "/{list_id}/report")
-    def report(request: Request, list_id: str) -> Response:
-        fit, identity = use_cases().fit, identity_of(request)
-        found = fit.scored.report(list_id, identity=identity)
-        return page(
-            request, "list_report.html", list=fit.lists.read(list_id, identity=identity), report=found
-        )
+        return StreamingResponse(parts, media_type=TYPES[fmt], headers=headers)
 
 
 def _prospect(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
@@ -242,6 +268,7 @@ def _prospect(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
             verdicts=VERDICTS,
             tomorrow=(console.clock() + timedelta(days=1)).date(),
             in_half_a_year=(console.clock() + timedelta(days=182)).date(),
+            outcome=scored.outcome(list_id, prospect_id, identity=identity),
             note=DONE.get(request.query_params.get("done", ""), ""),
         )
 
@@ -255,16 +282,17 @@ def _prospect(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
                 expires_at=until, identity=identity,
             )
         )  # fmt: skip
-        return RedirectResponse(f"{_path(list_id, prospect_id)}?done=override", status_code=303)
+        return RedirectResponse(f"{path_of(list_id, prospect_id)}?done=override", status_code=303)
 
     @router.post(place + "/withdraw")
     async def withdraw(request: Request, list_id: str, prospect_id: str) -> Response:
         form, identity, scored = await read_form(request), identity_of(request), use_cases().fit.scored
         override_id = form.text("override_id", most=64)
         await run_in_threadpool(lambda: scored.withdraw(list_id, override_id, identity=identity))
-        return RedirectResponse(f"{_path(list_id, prospect_id)}?done=withdraw", status_code=303)
+        return RedirectResponse(f"{path_of(list_id, prospect_id)}?done=withdraw", status_code=303)
 
 
-def _path(list_id: str, prospect_id: str = "") -> str:
+def path_of(list_id: str, prospect_id: str = "") -> str:
+    """Address of a list, or of a prospect in it."""
     found = f"{BASE}/{quote(list_id, safe='')}"
     return f"{found}/prospects/{quote(prospect_id, safe='')}" if prospect_id else found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from data.errors import PartnerIntelError
 from serving.asgi import IDENTITY, REQUEST_ID
 from serving.auth import Identity
-from serving.console.door import reads_html
+from serving.console.door import ROOT, reads_html
 from serving.console.render import SESSION, error_page
 from serving.console.rooms import Cases, Console
 from serving.errors import UnavailableError
@@ -54,8 +55,17 @@ def _as_page(error: Exception, request: Request) -> Response:
         request_id=str(scope.get(REQUEST_ID, "")),
         session=scope.get(SESSION),
         identity=scope.get(IDENTITY),
+        back=came_from(request),
     )
     return Response(shown.body, shown.status, headers=dict(shown.headers))
+
+
+def came_from(request: Request) -> str:
+    """Path of the page of ours that a form stood on or a link was followed from, or ''."""
+    given = urlsplit(request.headers.get("referer", ""))
+    own = given.netloc == request.headers.get("host", "") and given.path.startswith(ROOT)
+    same = request.method == "GET" and given.path == request.url.path
+    return urlunsplit(("", "", given.path, given.query, "")) if own and not same else ""
 
 
 def identity_of(request: Request) -> Identity:

@@ -36,11 +36,21 @@ ADVICE = {
     403: "Your role does not include this page. Ask an administrator if it should.",
     404: "It may have been removed, or it belongs to another manager. Check the address, or start over.",
     413: "Send a smaller file, or use the command line for large ones.",
-    422: "Go back, correct what is named below and send it again.",
+    422: "Go back, correct what is named above and send it again.",
     429: "Wait a minute, then try again.",
     500: "Try again. If it stays, give the administrator the request id below; the log has the details.",
     503: "Wait a moment and load the page again. The overview says what is missing.",
 }
+
+SAID = {
+    401: "Please sign in",
+    403: "Your role may not do that",
+    405: "This page cannot do that",
+    413: "That is too large",
+    415: "That form cannot be read",
+    422: "This cannot be used as it is",
+}
+"""Titles for people, where those of the contract speak to programs."""
 
 
 @cache
@@ -118,10 +128,16 @@ def _shell(identity: Identity | None, session: Any) -> Mapping[str, Any]:
 
 
 def error_page(
-    problem: Problem, *, request_id: str = "", session: Any = None, identity: Identity | None = None
+    problem: Problem,
+    *,
+    request_id: str = "",
+    session: Any = None,
+    identity: Identity | None = None,
+    back: str = "",
 ) -> Page:
-    """An error that says what to do next."""
+    """An error that says what to do next, and leads back to the page one came from."""
     _, title = TITLES.get(problem.status, TITLES[500 if problem.status >= 500 else 400])
+    title = SAID.get(problem.status, title)
     if problem.status == 403 and "form" in problem.detail:
         advice = "Nothing was changed."
     else:
@@ -134,6 +150,7 @@ def error_page(
             problem=problem,
             title=title,
             advice=advice,
+            back=back,
             request_id=request_id if problem.status >= 500 else "",
         )
     )

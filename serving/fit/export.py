@@ -18,7 +18,11 @@ STATUSES = ("ranked", "existing_partner", "duplicate", "fault")
 
 
 def export_frame(
-    columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, statuses: Sequence[str] = STATUSES
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    statuses: Sequence[str] = STATUSES,
+    surplus: bool | None = None,
 ) -> Any:
     """The table to be written: ranked rows by rank, then partners, duplicates and faults by line.
 
@@ -26,6 +30,7 @@ def export_frame(
         columns: Original headers.
         rows: One mapping for each row of the file: `cells` (original text in order) and any of `OURS`.
         statuses: Which rows.
+        surplus: Whether there is a column for cells beyond the header; None: if a row has any.
     """
     import pandas as pd
 
@@ -35,10 +40,10 @@ def export_frame(
         _free(c, columns): [r["cells"][k] if k < len(r["cells"]) else None for r in chosen]
         for k, c in enumerate(columns)
     }
-    surplus = [" | ".join(c or "" for c in r["cells"][len(columns) :]) or None for r in chosen]
+    beyond = [" | ".join(c or "" for c in r["cells"][len(columns) :]) or None for r in chosen]
     ours = {PREFIX + name: [_cell(r.get(name)) for r in chosen] for name in OURS}
-    if any(surplus):
-        ours[PREFIX + "surplus_cells"] = surplus
+    if any(beyond) if surplus is None else surplus:
+        ours[PREFIX + "surplus_cells"] = beyond
     frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in {**original, **ours}.items()})
     for name in ("rank", "fit_score", "duplicate_of_line", "line"):
         frame[PREFIX + name] = frame[PREFIX + name].astype("Int64")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from data.errors import InputError
 from serving.auth import Identity
@@ -66,8 +66,10 @@ def _births(app: FastAPI, fit: Callable[[], Fit]) -> None:
     )
     def upload(form: Annotated[Upload, Depends(read_upload)], identity: Caller) -> Response:
         lists = fit().lists
-        found = lists.upload(form.content, form.filename, identity=identity, **form.options)
-        if form.confirm:
+        found = lists.upload(
+            form.content, form.filename, identity=identity, check=not form.confirm, **form.options
+        )
+        if form.confirm and not found["needs_mapping"]:
             scored = lists.confirm(found["list_id"], identity=identity)
             found = {**scored, "dry_run": found["dry_run"]}
         return Answer(found, status_code=202 if found["job"] else 201)
@@ -76,10 +78,11 @@ def _births(app: FastAPI, fit: Callable[[], Fit]) -> None:
         "/v1/fit/lists/{list_id}/dry-run",
         summary="What would become of every row under a mapping",
         dependencies=PLAIN,
-        responses={200: {"model": schemas.DraftShape}, **only(*SCORE)},
+        responses={200: {"model": schemas.DraftShape}, 202: {"model": schemas.DraftShape}, **only(*SCORE)},
     )
     def dry_run(list_id: str, body: schemas.DryRunRequest, identity: Caller) -> Response:
-        return Answer(fit().lists.dry_run(list_id, identity=identity, mapping=body.mapping))
+        found = fit().lists.dry_run(list_id, identity=identity, mapping=body.mapping)
+        return Answer(found, status_code=202 if found["job"] else 200)
 
     @app.post(
         "/v1/fit/lists/{list_id}/confirm",
@@ -157,13 +160,13 @@ def _uses(app: FastAPI, fit: Callable[[], Fit]) -> None:
     )
     def export(list_id: str, query: Annotated[schemas.ExportQuery, Query()], identity: Caller) -> Response:
         statuses = STATUSES if query.rows == "all" else (query.rows,)
-        content = fit().scored.export(list_id, query.format, identity=identity, statuses=statuses)
+        parts = fit().scored.export(list_id, query.format, identity=identity, statuses=statuses)
         name = f"{list_id}.{query.format}"
         headers = {
             "Content-Disposition": f'attachment; filename="{name}"',
             "X-Content-Type-Options": "nosniff",
         }
-        return Response(content, media_type=TYPES[query.format], headers=headers)
+        return StreamingResponse(parts, media_type=TYPES[query.format], headers=headers)
 
 
 def _afterwards(app: FastAPI, fit: Callable[[], Fit]) -> None:

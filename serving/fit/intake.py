@@ -6,7 +6,7 @@ Every row of the file ends in exactly one place: to be ranked, a fault, a duplic
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from serving.fit.prospects import COLUMNS
 MATCHED = ("name", "domain", "country", "city", "address", "phone")
 FIELDS = ("prospect_id", *COLUMNS, "address", "phone")
 """Fields a column of a list can be mapped to."""
+Step = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,19 @@ class Existing:
 
 
 @dataclass(frozen=True)
+class Links:
+    """Which rows are other rows or partners, found once and kept: looking for them is the longest part.
+
+    Attributes:
+        doubles: (line, line it repeats, probability, evidence).
+        existing: (line, partner, probability, evidence).
+    """
+
+    doubles: Sequence[tuple[int, int, float, Sequence[str]]]
+    existing: Sequence[tuple[int, str, float, Sequence[str]]]
+
+
+@dataclass(frozen=True)
 class Intake:
     """What became of a list.
 
@@ -112,30 +126,50 @@ class Intake:
         }
         return {"rows": sum(parts.values()), **parts}
 
+    @property
+    def links(self) -> Links:
+        """What was found by comparing rows."""
+        doubles = [(d.row.line, d.of_line, d.probability, d.evidence) for d in self.doubles]
+        existing = [(e.row.line, e.partner_id, e.probability, e.evidence) for e in self.existing]
+        return Links(doubles, existing)
+
 
 def proposed(proposal: Sequence[HeaderMatch]) -> dict[str, str]:
     """Field → column of what can be preselected: everything the names leave no doubt about."""
     return {m.field: m.column for m in proposal if m.field in FIELDS and m.confidence >= CONFIDENT}
 
 
-def take_in(table: TextTable, *, mapping: Mapping[str, str] | None = None, partners: Any = None) -> Intake:
+def take_in(
+    table: TextTable,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    partners: Any = None,
+    links: Links | None = None,
+    progress: Step | None = None,
+) -> Intake:
     """Sort the rows of a list into their places.
 
     Args:
         table: The list as read.
         mapping: Field → column, confirmed or given; None: the proposal.
         partners: Frame of id, name, domain, country, city of partners there are; None: there are none.
+        links: Duplicates and partners as the same file under the same mapping gave them before; None: look.
+        progress: Called with (share of the work done, what is being done); None: nobody.
 
     Raises:
         InputError: A field or column does not exist, or there is neither name nor domain.
     """
     proposal = propose_mapping(table.columns)
     used = dict(mapping) if mapping is not None else proposed(proposal)
-    _check_mapping(used)
+    check_mapping(used, table.columns)
+    tell = progress or (lambda *_: None)
+    tell(0.05, "checking rows")
     good, faults = _checked(table, used)
-    kept, doubles = _deduplicated(good)
+    tell(0.2, "looking for duplicates")
+    kept, doubles = _deduplicated(good) if links is None else _doubles_again(good, links)
     kept, twice = _one_row_per_id(kept)
-    rows, existing = _known(kept, partners)
+    tell(0.8, "looking for partners")
+    rows, existing = _known(kept, partners) if links is None else _existing_again(kept, links)
     every = [*_unread(table), *faults, *twice]
     return Intake(
         table=table,
@@ -149,16 +183,34 @@ def take_in(table: TextTable, *, mapping: Mapping[str, str] | None = None, partn
     )
 
 
-def _check_mapping(mapping: Mapping[str, str]) -> None:
-    unknown = sorted(set(mapping) - set(FIELDS))
-    if unknown:
+def names_companies(mapping: Mapping[str, str]) -> bool:
+    """Whether a column says which company a row is."""
+    return bool({"name", "domain"} & set(mapping))
+
+
+def check_mapping(mapping: Mapping[str, str], columns: Sequence[str]) -> None:
+    """Refuse a mapping under which no row could be used, before anything is read.
+
+    Raises:
+        InputError: A field or column does not exist, or there is neither name nor domain.
+    """
+    for field_name, column in mapping.items():
+        if field_name not in FIELDS:
+            raise InputError(
+                f"There is no field {field_name!r}.",
+                allowed=", ".join(FIELDS),
+                pointer=f"/mapping/{field_name}",
+            )
+        if column not in columns:
+            raise InputError(
+                f"The list has no column {column!r}.",
+                allowed=", ".join(columns[:50]),
+                pointer=f"/mapping/{field_name}",
+            )
+    if not names_companies(mapping):
         raise InputError(
-            f"There is no field {unknown[0]!r}.", allowed=", ".join(FIELDS), pointer=f"/mapping/{unknown[0]}"
-        )
-    if not {"name", "domain"} & set(mapping):
-        raise InputError(
-            "No column is mapped to name or domain.",
-            allowed="a column for at least one of them",
+            "No column is said to hold the name of the company or its web domain.",
+            allowed=f"for at least one of the two, a column of the list: {', '.join(columns[:50])}",
             next_step='Say which columns they are in `mapping`, such as {"name": "Firma"}.',
             pointer="/mapping",
         )
@@ -208,6 +260,20 @@ def _deduplicated(rows: Sequence[ListRow]) -> tuple[list[ListRow], list[Double]]
             doubles.append(Double(other, first.line, float(probability), tuple(told)))
     gone = {d.row.line for d in doubles}
     return [r for r in rows if r.line not in gone], doubles
+
+
+def _doubles_again(rows: Sequence[ListRow], links: Links) -> tuple[list[ListRow], list[Double]]:
+    by_line = {r.line: r for r in rows}
+    doubles = [Double(by_line[line], of, p, tuple(told)) for line, of, p, told in links.doubles]
+    gone = {d.row.line for d in doubles}
+    return [r for r in rows if r.line not in gone], doubles
+
+
+def _existing_again(rows: Sequence[ListRow], links: Links) -> tuple[list[ListRow], list[Existing]]:
+    by_line = {r.line: r for r in rows}
+    existing = [Existing(by_line[line], who, p, tuple(told)) for line, who, p, told in links.existing]
+    gone = {e.row.line for e in existing}
+    return [r for r in rows if r.line not in gone], existing
 
 
 def _fullness(row: ListRow) -> tuple[Any, ...]:

@@ -140,9 +140,9 @@ class ConfirmRequest(Envelope):
 
 
 class DryRunRequest(Envelope):
-    """Say what would become of every row under a mapping."""
+    """Say what would become of every row under a mapping; without one, under the mapping shown."""
 
-    mapping: Annotated[dict[Name, Name], Field(description="Field → column.")]
+    mapping: Annotated[dict[Name, Name] | None, Field(description="Field → column.")] = None
 
 
 class OutcomeIn(Envelope):
@@ -218,13 +218,14 @@ class ListShape(BaseModel):
 
     list_id: str
     name: str
-    state: Literal["draft", "scoring", "ready"]
+    state: Literal["draft", "checking", "scoring", "ready"]
+    needs_mapping: str | None
     created_at: str
     scored_at: str | None
     motion: str | None
     columns: list[str]
     mapping: dict[str, str]
-    counts: dict[str, int]
+    counts: dict[str, int | None]
     notes: list[str]
     models: dict[str, dict[str, str]]
     job: str | None

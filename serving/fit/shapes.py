@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from data.errors import DataError, InputError
 from serving import audit
 from serving.auth import Identity
-from serving.fit.intake import FIELDS, Intake
+from serving.fit.intake import names_companies
 from serving.shared import Shared
 
-MOST_FAULTS_SHOWN = 200
+NEEDS_MAPPING = (
+    "No header is surely the name of the company or its web domain: say which column is, then it is checked."
+)
 
 
-def list_shape(found: Mapping[str, Any], *, dry_run: Intake | None = None) -> dict[str, Any]:
+def list_shape(found: Mapping[str, Any], *, dry_run: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A list as it is shown; with what a dry run found, if there was one."""
-    job = found["job_id"] if found["state"] == "draft" else None
+    state, job = found["state"], found["job_id"] if found["state"] != "ready" else None
     shown = {
         "list_id": found["list_id"],
         "name": found["name"],
-        "state": "scoring" if job else found["state"],
+        "state": "scoring" if job and state == "draft" else state,
+        "needs_mapping": None if names_companies(found["mapping"]) else NEEDS_MAPPING,
         "created_at": found["created_at"],
         "scored_at": found["scored_at"],
         "motion": found["motion"],
@@ -30,38 +34,22 @@ def list_shape(found: Mapping[str, Any], *, dry_run: Intake | None = None) -> di
         "models": found["models"],
         "job": job,
     }
-    return {**shown, "dry_run": _dry_run(dry_run)} if dry_run else shown
+    return {**shown, "dry_run": dry_run} if dry_run is not None else shown
 
 
-def _dry_run(intake: Intake) -> dict[str, Any]:
-    faults = intake.faults[:MOST_FAULTS_SHOWN]
-    return {
-        "fields": list(FIELDS),
-        "proposal": [
-            {"column": m.column, "field": m.field, "confidence": m.confidence, "like": m.like}
-            for m in intake.proposal
-        ],
-        "faults": [f.__dict__ for f in faults],
-        "faults_left_out": len(intake.faults) - len(faults),
-        "duplicates": [
-            {
-                "line": d.row.line,
-                "of_line": d.of_line,
-                "probability": d.probability,
-                "evidence": list(d.evidence),
-            }
-            for d in intake.doubles[:MOST_FAULTS_SHOWN]
-        ],
-        "existing_partners": [
-            {
-                "line": e.row.line,
-                "partner_id": e.partner_id,
-                "probability": e.probability,
-                "evidence": list(e.evidence),
-            }
-            for e in intake.existing[:MOST_FAULTS_SHOWN]
-        ],
-    }
+def after_its_job(found: dict[str, Any], shared: Shared, identity: Identity) -> dict[str, Any]:
+    """A list whose job failed is a draft again, with a note that says so: nothing has to be sent twice."""
+    if found["state"] == "ready" or not found["job_id"]:
+        return found
+    job = shared.jobs.read(found["job_id"], identity=identity)
+    if job.state != "failed":
+        return found
+    return {**found, "state": "draft", "job_id": None, "notes": [*found["notes"], job.message]}
+
+
+def unreadable(error: DataError) -> InputError:
+    """What the caller sent cannot be read: theirs to mend, not ours."""
+    return InputError(error.message, allowed=error.allowed, next_step=error.next_step, pointer="/file")
 
 
 def override_shape(made: Any) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from sqlalchemy import Connection, and_, delete, func, insert, or_, select, upda
 from data.errors import InputError, NotFoundError
 from serving.auth import Identity
 from serving.decisions import canonical
-from serving.fit.tables import LISTS, OUTCOMES, ROWS
+from serving.fit.tables import DETAILS, LISTS, OUTCOMES, ROWS
 from serving.state import Database
 
 JSON_COLUMNS = ("columns", "mapping", "counts", "notes", "models", "options")
+BLOBS = ("content", "checked")
 INSERT_ROWS = 2_000
+READ_ROWS = 500
 SORTS: Mapping[str, Any] = {
     "rank": ROWS.c.rank,
     "line": ROWS.c.line,
@@ -68,12 +70,24 @@ class ListStore:
             connection.execute(update(LISTS).where(LISTS.c.list_id == list_id).values(_dumped(values)))
 
     def keep(self, list_id: str, rows: Sequence[Mapping[str, Any]], **values: Any) -> None:
-        """The rows of a scored list, and what is then known of the list, in one transaction."""
+        """The rows of a scored list, and what is then known of the list.
+
+        Rows go in by the thousand, so that nobody else waits long for the database; they are shown once the
+        last transaction calls the list ready.
+        """
         with self._database.write() as connection:
-            connection.execute(delete(ROWS).where(ROWS.c.list_id == list_id))
-            for start in range(0, len(rows), INSERT_ROWS):
-                connection.execute(insert(ROWS), [dict(r) for r in rows[start : start + INSERT_ROWS]])
-            connection.execute(update(LISTS).where(LISTS.c.list_id == list_id).values(_dumped(values)))
+            for table in (ROWS, DETAILS):
+                connection.execute(delete(table).where(table.c.list_id == list_id))
+        for start in range(0, len(rows), INSERT_ROWS):
+            part = rows[start : start + INSERT_ROWS]
+            with self._database.write() as connection:
+                connection.execute(
+                    insert(ROWS), [{k: v for k, v in r.items() if k != "detail"} for r in part]
+                )
+                connection.execute(
+                    insert(DETAILS), [{n: r[n] for n in ("list_id", "line", "detail")} for r in part]
+                )
+        self.change(list_id, **values)
 
     def read(self, list_id: str, *, identity: Identity, content: bool = False) -> dict[str, Any]:
         """A list of the caller's own; an admin may read all.
@@ -81,7 +95,7 @@ class ListStore:
         Raises:
             NotFoundError: There is none, or it is another's: the two cannot be told apart.
         """
-        wanted = [c for c in LISTS.c if content or c.name != "content"]
+        wanted = [c for c in LISTS.c if content or c.name not in BLOBS]
         with self._database.read() as connection:
             row = connection.execute(select(*wanted).where(LISTS.c.list_id == list_id)).mappings().first()
         if row is None or (identity.role != "admin" and row["owner"] != identity.owner):
@@ -90,7 +104,7 @@ class ListStore:
 
     def lists(self, *, identity: Identity, offset: int, limit: int) -> list[dict[str, Any]]:
         """Lists of the caller, newest first; an admin sees all."""
-        wanted = [c for c in LISTS.c if c.name != "content"]
+        wanted = [c for c in LISTS.c if c.name not in BLOBS]
         query = select(*wanted).order_by(LISTS.c.created_at.desc(), LISTS.c.list_id)
         if identity.role != "admin":
             query = query.where(LISTS.c.owner == identity.owner)
@@ -109,20 +123,33 @@ class ListStore:
                 f"Lists cannot be sorted by {name!r}.", allowed=", ".join(SORTS), pointer="/sort"
             )
         column = SORTS[name]
-        order = column.desc() if query.sort.startswith("-") else column.asc()
         where = _where(list_id, query)
-        rows = select(ROWS).where(where).order_by(column.is_(None), order, ROWS.c.line)
+        order = [column.desc() if query.sort.startswith("-") else column.asc(), ROWS.c.line]
+        if query.filters.get("status") != "ranked":
+            order.insert(0, column.is_(None))
+        lines = select(ROWS.c.line).where(where).order_by(*order).offset(query.offset).limit(query.limit)
         with self._database.read() as connection:
             total = connection.execute(select(func.count()).select_from(ROWS).where(where)).scalar_one()
-            found = connection.execute(rows.offset(query.offset).limit(query.limit)).mappings()
-            return [_row(r) for r in found], int(total)
+            return _rows(connection, list_id, connection.execute(lines).scalars().all()), int(total)
 
-    def rows(self, list_id: str) -> Iterator[dict[str, Any]]:
-        """All rows by line."""
+    def rows(self, list_id: str, *, statuses: Sequence[str] = STATUSES) -> Iterator[dict[str, Any]]:
+        """All rows of these kinds, those ranked by rank, the others by line; few are held at a time."""
+        for status in statuses:
+            which = and_(ROWS.c.list_id == list_id, ROWS.c.status == status)
+            with self._database.read() as connection:
+                lines = connection.execute(
+                    select(ROWS.c.line).where(which).order_by(ROWS.c.rank, ROWS.c.line)
+                )
+                wanted = lines.scalars().all()
+            for start in range(0, len(wanted), READ_ROWS):
+                with self._database.read() as connection:
+                    yield from _rows(connection, list_id, wanted[start : start + READ_ROWS])
+
+    def ranked_ids(self, list_id: str) -> set[str]:
+        """Identifiers of the prospects a list ranks."""
+        which = and_(ROWS.c.list_id == list_id, ROWS.c.status == "ranked")
         with self._database.read() as connection:
-            query = select(ROWS).where(ROWS.c.list_id == list_id).order_by(ROWS.c.line)
-            for row in connection.execute(query).mappings():
-                yield _row(row)
+            return set(connection.execute(select(ROWS.c.prospect_id).where(which)).scalars())
 
     def row(self, list_id: str, prospect_id: str) -> dict[str, Any]:
         """The ranked row of a prospect.
@@ -132,10 +159,10 @@ class ListStore:
         """
         which = and_(ROWS.c.list_id == list_id, ROWS.c.prospect_id == prospect_id, ROWS.c.status == "ranked")
         with self._database.read() as connection:
-            row = connection.execute(select(ROWS).where(which)).mappings().first()
-        if row is None:
-            raise NotFoundError("The list ranks no such prospect.")
-        return _row(row)
+            line = connection.execute(select(ROWS.c.line).where(which)).scalars().first()
+            if line is None:
+                raise NotFoundError("The list ranks no such prospect.")
+            return _rows(connection, list_id, [line])[0]
 
     def post_outcomes(self, list_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep outcomes; one posted again replaces the former."""
@@ -146,15 +173,13 @@ class ListStore:
                 connection.execute(delete(OUTCOMES).where(and_(OUTCOMES.c.list_id == list_id, part)))
             connection.execute(insert(OUTCOMES), [{**r, "list_id": list_id} for r in rows])
 
-    def outcomes(self, list_id: str) -> dict[str, bool]:
-        """Prospect → whether it succeeded."""
+    def outcomes(self, list_id: str, prospect_id: str | None = None) -> dict[str, bool]:
+        """Prospect → whether it succeeded; of all, or of one."""
+        query = select(OUTCOMES.c.prospect_id, OUTCOMES.c.succeeded).where(OUTCOMES.c.list_id == list_id)
+        if prospect_id is not None:
+            query = query.where(OUTCOMES.c.prospect_id == prospect_id)
         with self._database.read() as connection:
-            return _outcomes(connection, list_id)
-
-
-def _outcomes(connection: Connection, list_id: str) -> dict[str, bool]:
-    query = select(OUTCOMES.c.prospect_id, OUTCOMES.c.succeeded).where(OUTCOMES.c.list_id == list_id)
-    return {r.prospect_id: bool(r.succeeded) for r in connection.execute(query)}
+            return {r.prospect_id: bool(r.succeeded) for r in connection.execute(query)}
 
 
 def _where(list_id: str, query: Query) -> Any:
@@ -172,6 +197,15 @@ def _dumped(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _loaded(row: Any) -> dict[str, Any]:
     return {k: json.loads(v) if k in JSON_COLUMNS else v for k, v in dict(row).items()}
+
+
+def _rows(connection: Connection, list_id: str, lines: Sequence[int]) -> list[dict[str, Any]]:
+    """Rows with their details, in the order asked for."""
+    both = ROWS.join(DETAILS, and_(ROWS.c.list_id == DETAILS.c.list_id, ROWS.c.line == DETAILS.c.line))
+    which = and_(ROWS.c.list_id == list_id, ROWS.c.line.in_(lines))
+    query = select(ROWS, DETAILS.c.detail).select_from(both).where(which)
+    found = {row["line"]: _row(row) for row in connection.execute(query).mappings()}
+    return [found[line] for line in lines]
 
 
 def _row(row: Any) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from models.experience import OUTSIDE
 from models.scoring import Bundle
 from models.spread import Z80
 
-CHUNK_BYTES = 8 << 20
-CHUNK_ROWS = 50_000
+CHUNK_BYTES = 1 << 20
+"""Arrow reads up to 32 blocks ahead of us: with blocks of 8 MB that was a quarter of a gigabyte."""
+CHUNK_ROWS = 20_000
 REASONS = 5
 Progress = Callable[[int, float], None]
 
@@ -181,11 +182,16 @@ def _chunks(scorer: FastScorer, source: Path, id_column: str) -> Iterator[tuple[
             column_types={n: types[n] for n in wanted}, include_columns=wanted, strings_can_be_null=True
         ),
     )
-    read = 0
+    read, waiting = 0, []
     for batch in reader:
         read += CHUNK_BYTES
-        for start in range(0, batch.num_rows, CHUNK_ROWS):
-            yield pa.Table.from_batches([batch.slice(start, CHUNK_ROWS)]), read
+        waiting.append(batch)
+        while sum(b.num_rows for b in waiting) >= CHUNK_ROWS:
+            table = pa.Table.from_batches(waiting)
+            yield table.slice(0, CHUNK_ROWS), read
+            waiting = table.slice(CHUNK_ROWS).to_batches()
+    if waiting:
+        yield pa.Table.from_batches(waiting), read
 
 
 def _one_hot(out: Any, span: list[int], columns: list[Any], column: Any) -> None:

@@ -12,7 +12,7 @@ LISTS = Table(
     Column("list_id", String(40), primary_key=True),
     Column("owner", String(200), nullable=False),
     Column("name", String(200), nullable=False),
-    # draft: mapping to be confirmed; ready: scored.
+    # draft: mapping to be confirmed; checking: a job looks at the rows; ready: scored.
     Column("state", String(16), nullable=False),
     Column("created_at", String(32), nullable=False),
     Column("scored_at", String(32)),
@@ -26,6 +26,8 @@ LISTS = Table(
     Column("job_id", String(40)),
     # The file as uploaded, until the list is scored; its rows are kept below.
     Column("content", LargeBinary),
+    # What checking found, as long.
+    Column("checked", LargeBinary),
     Index("fit_lists_by_owner", "owner", "created_at"),
 )
 
@@ -46,9 +48,17 @@ ROWS = Table(
     Column("evidence", String(16), nullable=False),
     Column("verdict", String(16), nullable=False),
     Column("search", Text, nullable=False),
-    Column("detail", Text, nullable=False),
     Index("fit_list_rows_by_rank", "list_id", "status", "rank"),
     Index("fit_list_rows_by_prospect", "list_id", "prospect_id"),
+)
+
+# Apart from the rows, so that searching and sorting a long list reads little.
+DETAILS = Table(
+    "fit_list_details",
+    METADATA,
+    Column("list_id", String(40), primary_key=True),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("detail", Text, nullable=False),
 )
 
 OUTCOMES = Table(

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from data.errors import InputError, NotFoundError
-from data.spreadsheet import write_table
+from data.errors import DataError, InputError, NotFoundError
+from data.spreadsheet import Limits, read_table
 from data.spreadsheet.export import Format
+from data.spreadsheet.parts import csv_parts, iter_file, write_parts
 from models.fit.outcomes import report, slices
 from serving.auth import Identity
 from serving.fit.answers import answer
 from serving.fit.export import export_frame
 from serving.fit.outcome import aggregate_overrides
+from serving.fit.outcome_file import read_outcomes
 from serving.fit.scoring import FIT, FitScoring
-from serving.fit.shapes import list_shape, override_shape, record
+from serving.fit.shapes import after_its_job, list_shape, override_shape, record, unreadable
 from serving.fit.store import STATUSES, ListStore, Query
 from serving.shared import Shared
 from serving.state import iso
 
+EXPORT_ROWS = 2_000
+MOST_WORKBOOK_ROWS = 50_000
+COUNT_OF = {
+    "ranked": "ranked", "existing_partner": "existing_partners", "duplicate": "duplicates", "fault": "faults",
+}  # fmt: skip
 OVERRIDES = ("strategic", "accepted", "rejected")
 
 
@@ -42,10 +50,10 @@ class ScoredLists:
             NotFoundError: No such list.
         """
         found = self.store.read(list_id, identity=identity)
-        rows, total = self.store.page(list_id, query)
+        rows, total = self.store.page(list_id, query) if found["state"] == "ready" else ([], 0)
         holding = self._holding(list_id)
         return {
-            "list": list_shape(found),
+            "list": list_shape(after_its_job(found, self._shared, identity)),
             "rows": [self._row(r, holding) for r in rows],
             "total": total,
         }
@@ -103,34 +111,60 @@ class ScoredLists:
 
     def export(
         self, list_id: str, fmt: Format, *, identity: Identity, statuses: Sequence[str] = STATUSES
-    ) -> bytes:
+    ) -> Iterator[bytes]:
         """The list as a file: original columns intact, ours beside them, nothing in it runs.
+
+        CSV is written while it is sent, so that a long list needs little memory and begins at once; the other
+        formats are put together in a temporary file first.
 
         Raises:
             NotFoundError: No such list.
-            InputError: It is not scored yet.
+            InputError: It is not scored yet, or too long for a workbook.
         """
         found = self._ready(list_id, identity)
-        holding = self._holding(list_id)
-        models = found["models"]
-        rows = []
-        for row in self.store.rows(list_id):
-            own = self._row(row, holding)
-            version = models.get(own.get("model") or "", {}).get("version")
-            over = own.pop("override")
-            rows.append(
-                {
-                    **own,
-                    "fit_probability": own.get("probability"),
-                    "override": over and over["value"],
-                    "override_reason": over and over["reason"],
-                    "list_id": list_id,
-                    "model_version": version,
-                    "scored_at": found["scored_at"],
-                }
+        chosen = [s for s in STATUSES if s in statuses]
+        rows = sum(int(found["counts"][COUNT_OF[s]]) for s in chosen)
+        if fmt == "xlsx" and rows > MOST_WORKBOOK_ROWS:
+            raise InputError(
+                f"{rows:,} rows are too many for a workbook that is made while you wait.",
+                allowed=f"up to {MOST_WORKBOOK_ROWS:,}",
+                next_step="Export as CSV, which spreadsheet programs open, or as Parquet.",
+                pointer="/format",
             )
-        record(self._shared, identity, "fit_list.export", list_id, {"format": fmt, "rows": len(rows)})
-        return write_table(export_frame(found["columns"], rows, statuses=statuses), fmt)
+        surplus = any(
+            len(r["cells"]) > len(found["columns"]) for r in self.store.rows(list_id, statuses=["fault"])
+        )
+        record(self._shared, identity, "fit_list.export", list_id, {"format": fmt, "rows": rows})
+        frames = self._frames(found, chosen, surplus=surplus)
+        if fmt == "csv":
+            return csv_parts(frames)
+        return iter_file(lambda file: write_parts(frames, fmt, file))
+
+    def _frames(self, found: Mapping[str, Any], statuses: Sequence[str], *, surplus: bool) -> Iterator[Any]:
+        """The export in parts; at least one, so that a file without rows has its header."""
+        list_id, models = found["list_id"], found["models"]
+        holding = self._holding(list_id)
+
+        def told(row: Mapping[str, Any]) -> dict[str, Any]:
+            own = self._row(row, holding)
+            over = own.pop("override")
+            return {
+                **own,
+                "fit_probability": own.get("probability"),
+                "override": over and over["value"],
+                "override_reason": over and over["reason"],
+                "list_id": list_id,
+                "model_version": models.get(own.get("model") or "", {}).get("version"),
+                "scored_at": found["scored_at"],
+            }
+
+        rows = self.store.rows(list_id, statuses=statuses)
+        part = [told(r) for r in islice(rows, EXPORT_ROWS)]
+        while True:
+            yield export_frame(found["columns"], part, surplus=surplus)
+            part = [told(r) for r in islice(rows, EXPORT_ROWS)]
+            if not part:
+                return
 
     def override(
         self,
@@ -192,7 +226,7 @@ class ScoredLists:
             accepted, and the identifiers the list does not rank.
         """
         self._ready(list_id, identity)
-        known = {r["prospect_id"] for r in self.store.rows(list_id) if r["status"] == "ranked"}
+        known = self.store.ranked_ids(list_id)
         last = {o["prospect_id"]: bool(o["succeeded"]) for o in outcomes}
         at = self._shared.edges.clock()
         rows = [
@@ -210,6 +244,37 @@ class ScoredLists:
             record(self._shared, identity, "fit_list.outcomes", list_id, {"count": len(rows)})
         return {"accepted": len(rows), "unknown": sorted(set(last) - known)}
 
+    def post_outcome_file(
+        self, list_id: str, content: bytes, filename: str, *, identity: Identity
+    ) -> dict[str, Any]:
+        """Outcomes from a file, such as the export with a column more.
+
+        Returns:
+            What `post_outcomes` says, and `blank` and `faults` of the file.
+
+        Raises:
+            NotFoundError: No such list.
+            InputError: The list is not scored yet, or the file holds no outcomes.
+        """
+        found = self._ready(list_id, identity)
+        limits = Limits(file_bytes=self._shared.settings.max_upload_bytes)
+        try:
+            table = read_table(content, filename, limits=limits)
+        except DataError as error:
+            raise unreadable(error) from error
+        read = read_outcomes(table, id_column=found["mapping"].get("prospect_id"))
+        posted = self.post_outcomes(list_id, read.rows, identity=identity)
+        return {**posted, "blank": read.blank, "faults": list(read.faults)}
+
+    def outcome(self, list_id: str, prospect_id: str, *, identity: Identity) -> bool | None:
+        """What came of one prospect; None: not known yet.
+
+        Raises:
+            NotFoundError: No such list.
+        """
+        self.store.read(list_id, identity=identity)
+        return self.store.outcomes(list_id, prospect_id).get(prospect_id)
+
     def report(self, list_id: str, *, identity: Identity) -> dict[str, Any]:
         """Lift and calibration as scored then against chance and the scorecard; slices; overrides.
 
@@ -219,8 +284,8 @@ class ScoredLists:
         """
         found = self._ready(list_id, identity)
         outcomes = self.store.outcomes(list_id)
-        rows = [r for r in self.store.rows(list_id) if r["status"] == "ranked"]
-        every = [_judged(r, outcomes.get(r["prospect_id"])) for r in rows]
+        ranked = self.store.rows(list_id, statuses=["ranked"])
+        every = [_judged(r, outcomes.get(r["prospect_id"])) for r in ranked]
         known = [r for r in every if r["succeeded"] is not None]
         history = [o for o in self._shared.overrides.history(FIT) if o.entity_id.startswith(f"{list_id}/")]
         return {

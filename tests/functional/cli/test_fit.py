@@ -84,3 +84,11 @@ def test_prospects_on_record_are_scored(desk: Path, tmp_path: Path) -> None:
 
 def test_there_is_no_profile_before_anyone_succeeded(desk: Path) -> None:
     assert "no ideal partner profile" in run("profile", "-w", desk, code=5).stderr
+
+
+def test_odd_headers_are_shown_with_what_they_hold_and_how_to_name_them(desk: Path) -> None:
+    source = desk / "odd.csv"
+    source.write_text("Wer;Wo;Staat\nAcme GmbH;Halle;DE\nBeta AB;Lund;SE\n", encoding="utf-8")
+    said = " ".join(run("fit-list", source, "-w", desk, code=4).stderr.split())
+    assert "'Wer' (Acme GmbH, Beta AB)" in said
+    assert '--map "name=Wer"' in said

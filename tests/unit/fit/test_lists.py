@@ -304,7 +304,7 @@ def test_a_long_list_is_a_job(served: Any) -> None:
     ("fields", "pointer"),
     [
         ({"mapping": "{"}, "/mapping"),
-        ({"mapping": '{"name": "Nope"}'}, "/name"),
+        ({"mapping": '{"name": "Nope"}'}, "/mapping/name"),
         ({"mapping": '{"tier": "name"}'}, "/mapping/tier"),
         ({"mapping": '{"country": "country"}'}, "/mapping"),
         ({"separator": "x"}, "/separator"),
