@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.amount_parts import amount_slices, amount_tenths
 from evaluation.amounts import draw_amount_ladder
 from evaluation.calibrators import affine_cost
 from evaluation.gates import check
@@ -134,8 +135,8 @@ def run_backtest(
         headline=headline_share(draws) if yes_no else None,
         dropped=dataset.dropped,
         suspects=suspects_of(dataset, last.split, settings),
-        slices=_slices(dataset, origins, judged, predictions, settings) if yes_no else (),
-        reliability=reliability_bins(judged) if yes_no else (),
+        slices=() if dataset.ordered else _slices(dataset, origins, judged, predictions, settings),
+        reliability=_reliability(dataset, judged, settings),
         # What lies outside experience follows the scorecard, which may turn a direction; that is said there.
         monotone_violations=count_violations(replace(last.bundle, experience=None), last.bundle.encode(rows)),
         origins=tuple(_origin_facts(dataset, o) for o in origins),
@@ -195,9 +196,17 @@ def _slices(
     predictions: dict[str, Floats],
     settings: EvaluationSettings,
 ) -> Any:
-    rows = np.concatenate([o.split.test for o in origins])
+    frame = dataset.frame.iloc[np.concatenate([o.split.test for o in origins])]
     reference = predictions.get(SCORECARD, predictions["prevalence"])
-    return find_slices(dataset.frame.iloc[rows], judged, reference, settings=settings)
+    if dataset.amounts:
+        return amount_slices(frame, judged, reference, settings=settings, unit=dataset.unit)
+    return find_slices(frame, judged, reference, settings=settings)
+
+
+def _reliability(dataset: Dataset, judged: Judged, settings: EvaluationSettings) -> Any:
+    if dataset.amounts:
+        return amount_tenths(judged, settings=settings)
+    return () if dataset.ordered else reliability_bins(judged)
 
 
 def _origin_facts(dataset: Dataset, origin: Origin) -> dict[str, Any]:

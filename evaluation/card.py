@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation.backtest import Backtest
-from evaluation.charts import ladder_chart, reliability_chart
+from evaluation.charts import ReliabilityChart, amount_chart, ladder_chart, reliability_chart
 from evaluation.drivers import draw_drivers
 from evaluation.origin import MODEL
 from evaluation.report import Report, write_text
@@ -76,7 +76,7 @@ def render(report: Report, *, drivers: str = "") -> str:
         main=main,
         ladder=ladder_chart(report.ladder, metric=main, own=MODEL),
         columns=_columns(report),
-        reliability=reliability_chart(report.reliability) if report.reliability else None,
+        reliability=_reliability(report),
         drivers=drivers,
         extra=report.extra,
         differences=_differences(report.decisive),
@@ -109,6 +109,12 @@ def share(value: float | None) -> str:
 def _columns(report: Report) -> list[str]:
     """Metrics of the ladder's table."""
     return [k for k in NAMES if any(k in r.metrics for r in report.ladder)]
+
+
+def _reliability(report: Report) -> ReliabilityChart | None:
+    if not report.reliability:
+        return None
+    return amount_chart(report.reliability) if report.amounts else reliability_chart(report.reliability)
 
 
 def _differences(decisive: Mapping[str, Estimate]) -> list[dict[str, Any]]:

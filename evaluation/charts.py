@@ -97,6 +97,39 @@ def ladder_chart(ladder: Sequence[Rung], *, metric: str, own: str) -> LadderChar
     return LadderChart(LADDER_WIDTH, ROW_HEIGHT * len(ladder) + 26, tuple(bars), ticks)
 
 
+def amount_chart(bins: Sequence[ReliabilityBin]) -> ReliabilityChart:
+    """Mean amounts, predicted and real, on logarithmic axes; what lies below the lowest power sits on it."""
+    known = [v for b in bins for v in (b.predicted, b.observed, b.high) if math.isfinite(v) and v > 0]
+    first = math.floor(math.log10(min([b.predicted for b in bins if b.predicted > 0], default=1.0)))
+    last = max(math.ceil(math.log10(max(known, default=10.0))), first + 1)
+    inner, most = SQUARE - 2 * MARGIN, max((b.n for b in bins), default=1)
+
+    def along(value: float) -> float:
+        return inner * (max(math.log10(value), first) - first) / (last - first) if value > 0 else 0.0
+
+    points = tuple(
+        Point(
+            MARGIN + along(b.predicted),
+            SQUARE - MARGIN - along(b.observed),
+            SQUARE - MARGIN - along(b.low if math.isfinite(b.low) else b.observed),
+            SQUARE - MARGIN - along(b.high if math.isfinite(b.high) else b.observed),
+            3.0 + 3.0 * math.sqrt(b.n / most),
+            f"predicted {b.predicted:,.0f}, came {b.observed:,.0f} on average of {b.n:,} rows",
+        )
+        for b in bins
+    )
+    ticks = tuple(Tick(along(10.0**k), short(10.0**k)) for k in range(first, last + 1))
+    return ReliabilityChart(SQUARE, MARGIN, points, ticks)
+
+
+def short(value: float) -> str:
+    """A round amount in few letters: `100`, `10k`, `1M`."""
+    for size, letter in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
 def reliability_chart(bins: Sequence[ReliabilityBin]) -> ReliabilityChart:
     """A square from 0 to the greatest rate shown, the diagonal being perfect calibration."""
     top = min(1.0, 1.08 * max([0.1, *(b.predicted for b in bins), *(b.high for b in bins)]))

@@ -67,6 +67,39 @@ def _value(rung: Mapping[str, Any], metric: str) -> Any:
     return rung["metrics"].get(metric, {}).get("value")
 
 
+def amounts(bins: Sequence[Mapping[str, Any]]) -> Reliability:
+    """Mean amounts, predicted and real, on logarithmic axes; what lies below the lowest power sits on it."""
+    known = [b[k] for b in bins for k in ("predicted", "observed", "high") if b[k] > 0]
+    first = math.floor(math.log10(min([b["predicted"] for b in bins if b["predicted"] > 0], default=1.0)))
+    last = max(math.ceil(math.log10(max(known, default=10.0))), first + 1)
+    inner, most = SIZE - 2 * EDGE, max((b["n"] for b in bins), default=1)
+
+    def along(value: float) -> float:
+        return inner * (max(math.log10(value), first) - first) / (last - first) if value > 0 else 0.0
+
+    dots = tuple(
+        Dot(
+            round(EDGE + along(b["predicted"]), 1),
+            round(SIZE - EDGE - along(b["observed"]), 1),
+            round(SIZE - EDGE - along(b["low"]), 1),
+            round(SIZE - EDGE - along(b["high"]), 1),
+            round(3 + 3 * math.sqrt(b["n"] / most), 1),
+            f"predicted {b['predicted']:,.0f}, came {b['observed']:,.0f} on average of {b['n']:,}",
+        )
+        for b in bins
+    )
+    return Reliability(
+        dots, tuple((round(along(10.0**k), 1), _short(10.0**k)) for k in range(first, last + 1))
+    )
+
+
+def _short(value: float) -> str:
+    for size, letter in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
 def reliability(bins: Sequence[Mapping[str, Any]]) -> Reliability:
     """A square from 0 to the greatest rate shown; the diagonal is perfect calibration."""
     top = min(1.0, 1.08 * max([0.1, *(b["predicted"] for b in bins), *(b["high"] for b in bins)]))

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.console.charts import ladder, reliability
+from serving.console.charts import amounts, ladder, reliability
 from serving.console.pages import console_of
 from serving.console.render import page
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from serving.console.rooms import Cases
 
 METRICS: Mapping[str, tuple[str, str]] = {
+    "top_fifth_share": ("Share in the top fifth", "of all that came, what the fifth ranked highest brought"),
+    "gini": ("Gini", "steepness of the ranking as a share of hindsight's; 0 is chance"),
+    "tweedie_loss": ("Tweedie loss", "misfit in which large amounts do not drown the rest; less is better"),
     "auc": ("AUC", "chance that one with the outcome is ranked above one without; 0.5 is a coin"),
     "average_precision": ("Average precision", "mean precision at each hit"),
     "log_loss": ("Log-loss", "surprise per row; less is better"),
@@ -34,8 +37,10 @@ RUNGS: Mapping[str, str] = {
     "recency": "One-line recency rule",
     "scorecard": "Your scorecard",
     "logistic": "Penalised logistic regression",
+    "past_revenue": "Past revenue",
     "model": "This model",
     "ceiling": "Best possible",
+    "hindsight": "Hindsight",
 }
 
 
@@ -107,8 +112,16 @@ def _tone(found: Mapping[str, Any]) -> str:
 
 def _charts(report: Mapping[str, Any] | None) -> dict[str, Any]:
     if report is None:
-        return {"main": "", "ladder": {}, "reliability": None}
+        return {"main": "", "ladder": {}, "reliability": None, "amounts": False, "bins": []}
     rungs = report.get("ladder", [])
     main = next((m for m in METRICS if any(m in r["metrics"] for r in rungs)), "auc")
     bins = [b for b in report.get("reliability", []) if None not in b.values()]
-    return {"main": main, "ladder": ladder(rungs, main), "reliability": reliability(bins) if bins else None}
+    of_amounts = "top_fifth_share" in report.get("metrics", {})
+    plot = (amounts(bins) if of_amounts else reliability(bins)) if bins else None
+    return {
+        "main": main,
+        "ladder": ladder(rungs, main),
+        "reliability": plot,
+        "amounts": of_amounts,
+        "bins": bins,
+    }

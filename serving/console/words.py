@@ -74,8 +74,10 @@ def silence(quiet_days: float | None) -> str:
 
 
 def figure(value: Any) -> str:
-    """A figure with three decimals."""
-    return f"{value:.3f}" if is_number(value) else DASH
+    """A figure with three decimals; amounts in whole units."""
+    if not is_number(value):
+        return DASH
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
 
 
 def signed(value: Any, *, digits: int = 1) -> str:

@@ -3,15 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import NotEnoughEvidenceError
+from evaluation.amount_parts import amount_slices, amount_tenths
 from evaluation.amounts import gini, top_share
 from evaluation.backtest import run_backtest
 from evaluation.card import render
-from evaluation.metrics import Ranking
+from evaluation.charts import amount_chart
+from evaluation.metrics import Judged, Ranking
 from evaluation.settings import EvaluationSettings
 from models.bundle import load_bundle, save_bundle
 from models.explain import reasons
@@ -79,6 +82,55 @@ def test_a_model_of_amounts_beats_its_references_and_passes_the_gate():
     assert loss["model"] < loss["prevalence"]
     assert report.rung("hindsight").metrics["gini"].value == pytest.approx(1.0)
     assert "Share in the top fifth" in render(report)
+
+
+def judged_amounts(*, n=400, entities=80, seed=0, wrong=None):
+    rng = np.random.default_rng(seed)
+    p = 10 ** rng.uniform(3, 6, n)
+    y = p * rng.lognormal(-0.125, 0.5, n)
+    if wrong is not None:
+        y = np.where(wrong, y * 30, y)
+    return Judged(y, p, rng.integers(0, entities, n), np.zeros(n, dtype=np.int64))
+
+
+def test_tenths_of_predicted_amounts_hold_what_came_and_its_interval():
+    judged = judged_amounts()
+    tenths = amount_tenths(judged, settings=JUDGED)
+    assert [t.n for t in tenths] == [40] * 10
+    assert [t.predicted for t in tenths] == sorted(t.predicted for t in tenths)
+    assert sum(t.predicted * t.n for t in tenths) == pytest.approx(judged.p.sum())
+    assert sum(t.observed * t.n for t in tenths) == pytest.approx(judged.y.sum())
+    assert all(t.low <= t.observed <= t.high for t in tenths)
+    chart = amount_chart(tenths)
+    assert all(chart.margin <= v <= chart.size - chart.margin for p in chart.points for v in (p.x, p.y))
+    assert [t.text for t in chart.ticks] == ["1k", "10k", "100k", "1M", "10M"][: len(chart.ticks)]
+
+
+def test_a_part_where_amounts_are_off_is_clearly_worse_and_small_parts_are_left_out():
+    country = np.array(["DE"] * 190 + ["FR"] * 190 + ["LU"] * 20)
+    judged = judged_amounts(wrong=country == "FR")
+    frame = pd.DataFrame({"country": country})
+    reference = np.where(country == "FR", 3e6, judged.p)
+    found = amount_slices(frame, judged, reference, settings=JUDGED, unit=1e5)
+    assert {s.value: (s.n, s.clearly_worse) for s in found} == {"DE": (190, False), "FR": (190, True)}
+    assert found[1].metrics["calibration_in_the_large"].value == pytest.approx(30, rel=0.3)
+    shares = [s.metrics["selected_share"].value for s in found]
+    assert np.mean(shares) == pytest.approx(0.2, abs=0.03)
+
+
+def test_the_report_of_amounts_shows_parts_and_tenths():
+    data = panel()
+    kind = np.where(data.frame["partner_id"].str[-1].isin(list("02468")), "reseller", "integrator")
+    report = run_backtest(replace(data, frame=data.frame.assign(partner_type=kind)), settings=JUDGED).report
+    assert {(s.column, s.value) for s in report.slices} == {
+        ("partner_type", kind) for kind in ("reseller", "integrator")
+    }
+    assert len(report.reliability) == 10
+    card = render(report)
+    assert "Test rows in tenths by predicted amount" in card
+    assert "partner_type: reseller" in card
+    assert "Above zero" in card
+    assert "observed rate" not in card
 
 
 def test_amounts_that_nothing_tells_are_refused():

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.console import words
-from serving.console.charts import diverging, ladder, line, reliability
+from serving.console.charts import amounts, diverging, ladder, line, reliability
 from serving.console.grid import arrange, read_grid
 from serving.console.waterfall import probability, waterfall
 
@@ -107,6 +107,13 @@ def test_charts_stay_within_their_frames() -> None:
     assert ladder([other], "auc") == {}
     bins = [{"predicted": 0.1, "observed": 0.2, "low": 0.0, "high": 0.4, "n": 10}]
     assert all(0 <= d.y <= 320 for d in reliability(bins).dots)
+    money = [
+        {"predicted": 2e3, "observed": 0.0, "low": 0.0, "high": 9e3, "n": 10},
+        {"predicted": 4e5, "observed": 5e5, "low": 1e5, "high": 2e6, "n": 10},
+    ]
+    shown = amounts(money)
+    assert all(0 <= v <= 320 for d in shown.dots for v in (d.x, d.y, d.low, d.high))
+    assert [text for _, text in shown.ticks] == ["1k", "10k", "100k", "1M", "10M"]
     bars = diverging({"a": -10.0, "b": 5.0, "c": 0.0})
     assert bars["a"][0] == pytest.approx(2.0)
     assert bars["b"][0] == pytest.approx(50.0)
