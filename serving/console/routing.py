@@ -25,6 +25,13 @@ FIELDS: Mapping[str, str] = {
     "company": "Company", "domain": "Web domain", "country": "Country", "region": "Region", "city": "City",
     "industry": "Industry", "employee_count": "Employees", "products": "Products", "value": "Value in USD",
 }  # fmt: skip
+TAKES: Mapping[str, str] = {
+    "value": "give a number, such as 40000 or 40000.50.",
+    "employee_count": "give a whole number, such as 300.",
+    "country": "give a code of two letters, such as DE.",
+    "products": "give names with commas between them.",
+    "domain": "give a web domain, such as example.com.",
+}
 SHOWN = 40
 KIND = "routing"
 BY: Mapping[str, str] = {"tier": "Tier", "region": "Region", "size": "Size"}
@@ -98,6 +105,8 @@ def _answer(cases: Cases, given: Mapping[str, str], *, resolved: bool) -> tuple[
     """The answer to a lead as typed, or what is wrong with it."""
     asked: dict[str, Any] = {"lead_id": "preview", "top_k": 5, "conflict_resolved": resolved}
     asked |= {k: v for k, v in given.items() if v and k not in ("employee_count", "products", "value")}
+    if given["country"]:
+        asked["country"] = given["country"].upper()
     asked["products"] = [p.strip() for p in given["products"].replace("|", ",").split(",") if p.strip()]
     if given["employee_count"]:
         text = given["employee_count"].replace(",", "")
@@ -108,10 +117,18 @@ def _answer(cases: Cases, given: Mapping[str, str], *, resolved: bool) -> tuple[
         wanted = wanted_of(LeadRequest.model_validate(asked), cases.routing.settings)
         return preview(cases.routing.routing, wanted), ""
     except ValidationError as error:
-        first = error.errors()[0]
-        return None, f"{FIELDS.get(str(first['loc'][0]), 'Value')}: {first['msg']}"
+        return None, fault_of(error.errors()[0])
     except InputError as error:
         return None, str(error)
+
+
+def fault_of(error: Mapping[str, Any]) -> str:
+    """What is wrong with a field, and what it takes, for people."""
+    name = str(error["loc"][0])
+    if name == "estimated_value":
+        name = "value"
+    field = FIELDS.get(name, "The lead")
+    return f"{field}: {TAKES[name]}" if name in TAKES else f"{field}: {error['msg']}."
 
 
 def _others(found: Mapping[str, Any] | None, console: Console, partner: str) -> list[dict[str, Any]]:
@@ -154,12 +171,18 @@ def exposure_of(offers: Sequence[Mapping[str, Any]], by: str) -> list[dict[str, 
             "value": value,
             "offers": len(rows),
             "share": len(rows) / len(first),
-            "accepted": sum(r["state"] in ("accepted", "won", "lost") for r in rows) / len(rows),
+            "accepted": _accepted(rows),
             "won": sum(r["state"] == "won" for r in rows),
         }
         for value, rows in groups.items()
     ]
     return sorted(found, key=lambda r: (-r["offers"], r["value"]))
+
+
+def _accepted(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """Share of those that were answered, or were due, that were accepted; None before any was."""
+    over = [r for r in rows if r["state"] != "offered"]
+    return sum(r["state"] in ("accepted", "won", "lost") for r in over) / len(over) if over else None
 
 
 def _hours(begun: str, ended: str) -> float:

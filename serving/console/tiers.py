@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from fastapi import APIRouter
@@ -114,9 +115,9 @@ def _simulator(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
         console, tiers = console_of(use_cases), use_cases().tiers
         version, policy = tiers.rules.current(at=console.clock())
         sliders, tried = moved_policy(policy.to_json(), request.query_params)
-        found, fault = None, ""
+        found, fault = None, out_of_order(tried)
         try:
-            found = tiers.trying.simulate(tried)
+            found = None if fault else tiers.trying.simulate(tried)
         except InputError as error:
             fault = error.message
         moves = found["moves"][:MOST_MOVES] if found else []
@@ -131,6 +132,17 @@ def _simulator(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
             moves=[{**m, "company": console.directory.company(m["partner_id"])} for m in moves],
             changed=any(s.value != s.force for s in sliders),
         )
+
+
+def out_of_order(policy: Mapping[str, Any]) -> str:
+    """Which tiers begin no higher than the one below them; '' where all do."""
+    for low, high in pairwise(policy["tiers"]):
+        if high["cut"] <= low["cut"]:
+            return (
+                f"{high['name'].capitalize()} must begin above {low['name']}, and {low['name']} begins at "
+                f"{low['cut']:g}. Move one of the two."
+            )
+    return ""
 
 
 def moved_policy(policy: Mapping[str, Any], given: Mapping[str, str]) -> tuple[list[Slider], dict[str, Any]]:

@@ -209,6 +209,7 @@ def test_a_channel_manager_works_through_monday(demo: Demo, browser: Any) -> Non
 
         page.get_by_role("link", name="The partner's page").click()
         expect(page.get_by_role("heading", name="Health over time")).to_be_visible()
+        expect(page.get_by_role("heading", name="Among its peers")).to_be_visible()
         page.get_by_text("You know something the data does not?").click()
         page.get_by_role("textbox", name="Why", exact=True).fill("They told me on the phone")
         page.get_by_role("button", name="Declare").click()
@@ -275,6 +276,13 @@ def test_an_engineer_sees_who_gets_a_lead_and_replays_the_decision(demo: Demo, b
         sound(seen, "engineer-3-exposure")
         seen.open("/console/models/churn")
         sound(seen, "engineer-4-model")
+        page.get_by_role("link", name="What it sees now").click()
+        expect(page.get_by_role("heading", name="What to do")).to_be_visible()
+        sound(seen, "engineer-6-what-it-sees-now")
+        seen.open("/console/models/tiering")
+        sound(seen, "engineer-7-model-of-amounts")
+        seen.open("/console/routing/policies")
+        sound(seen, "engineer-8-policies")
         seen.open("/console/checks")
         sound(seen, "engineer-5-checks")
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from serving.console import words
 from serving.console.charts import amounts, diverging, ladder, line, reliability
 from serving.console.grid import arrange, read_grid
+from serving.console.routing import exposure_of, fault_of
+from serving.console.tiers import out_of_order
 from serving.console.waterfall import probability, waterfall
 
 SCALES = st.sampled_from(["log_odds", "log_cumulative_hazard"])
@@ -119,3 +121,30 @@ def test_charts_stay_within_their_frames() -> None:
     assert bars["b"][0] == pytest.approx(50.0)
     assert line([1, None, 3]).count(",") == 2
     assert line([None, 2]) == ""
+
+
+def test_what_is_wrong_with_a_lead_is_said_in_words() -> None:
+    value = {"loc": ("estimated_value", "amount"), "msg": "String should match pattern '^\\d{1,13}$'"}
+    assert fault_of(value) == "Value in USD: give a number, such as 40000 or 40000.50."
+    assert fault_of({"loc": ("country",), "msg": "x"}).startswith("Country: give a code of two letters")
+    assert fault_of({"loc": ("city",), "msg": "too long"}) == "City: too long."
+
+
+def test_offers_that_are_not_answered_yet_are_no_refusals() -> None:
+    offer = {"turn": 0, "tier": "gold"}
+    waiting = [{**offer, "state": "offered"}]
+    assert exposure_of(waiting, "tier")[0]["accepted"] is None
+    answered = [*waiting, {**offer, "state": "accepted"}, {**offer, "state": "expired"}]
+    assert exposure_of(answered, "tier")[0]["accepted"] == 0.5
+
+
+def test_cuts_that_do_not_rise_are_named() -> None:
+    def policy(*cuts: float) -> dict[str, Any]:
+        return {
+            "tiers": [{"name": n, "cut": c} for n, c in zip(("none", "silver", "gold"), cuts, strict=True)]
+        }
+
+    assert out_of_order(policy(0, 30, 48)) == ""
+    assert out_of_order(policy(0, 99, 48)) == (
+        "Gold must begin above silver, and silver begins at 99. Move one of the two."
+    )
