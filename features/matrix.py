@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from data.errors import MissingDataError, NotFoundError
 from features.catalog import definitions
 from features.files import canonical_json, file_sha256, write_atomically, write_json
 from features.freshness import read_feed_states, stale_features, stale_views
-from features.layout import feeds_path
+from features.journal import Entry
+from features.layout import EVENT_US, feeds_path
+from features.online import OnlineRows
 from features.store import FeatureStore
 
 _POINTER = "matrix.json"
@@ -111,17 +113,69 @@ def load_matrix(store: FeatureStore, *, now: datetime | None = None) -> FeatureM
     Raises:
         MissingDataError: Nothing has been materialised.
     """
-    newest = store.materialised()
-    if newest is None:
-        raise MissingDataError(
-            "The online store holds no features yet.", next_step="Run `partnerintel features`."
-        )
-    as_of, partner_ids = newest
-    rows = store.online_rows(partner_ids)
-    present = ~np.isnat(rows.features_as_of)
-    states = read_feed_states(feeds_path(store.features_root), as_of=as_of)
-    stale = frozenset(stale_views(states, as_of=now or as_of, settings=store.settings))
-    return FeatureMatrix.of(rows.frame[present], features_as_of=rows.features_as_of[present], stale=stale)
+    return FollowedMatrix(store).load(now=now)
+
+
+class FollowedMatrix:
+    """The matrix of a store: read once, then kept current by the store's journal.
+
+    Args:
+        store: Feature store.
+    """
+
+    def __init__(self, store: FeatureStore) -> None:
+        self._store = store
+        self._read: tuple[Any, date, OnlineRows] | None = None
+        self._head = 0
+
+    def load(self, *, now: datetime | None = None, base: Any = None) -> FeatureMatrix:
+        """The matrix as it is now.
+
+        Args:
+            now: The moment staleness of feeds is judged from, naive UTC; None: the date of the snapshot.
+            base: While this stays equal, only what the journal tells is looked at.
+
+        Raises:
+            MissingDataError: Nothing has been materialised.
+        """
+        entries = self._store.journal.since(self._head)
+        if self._read is None or self._read[0] != base or entries is None:
+            # First the place in the journal: what is written during the read is then read twice.
+            self._head = self._store.journal.head()
+            self._read = (base, *self._whole())
+        else:
+            self._head = entries[1]
+            self._apply(entries[0])
+        _, as_of, rows = self._read
+        times = rows.features_as_of
+        present = ~np.isnat(times)
+        states = read_feed_states(feeds_path(self._store.features_root), as_of=as_of)
+        stale = frozenset(stale_views(states, as_of=now or as_of, settings=self._store.settings))
+        return FeatureMatrix.of(rows.frame[present], features_as_of=times[present], stale=stale)
+
+    def _whole(self) -> tuple[date, OnlineRows]:
+        newest = self._store.materialised()
+        if newest is None:
+            raise MissingDataError(
+                "The online store holds no features yet.", next_step="Run `partnerintel features`."
+            )
+        return newest[0], self._store.online_rows(newest[1])
+
+    def _apply(self, entries: Sequence[Entry]) -> None:
+        """Put the rows of entries in; a matrix that was given out does not change."""
+        if not entries or self._read is None:
+            return
+        base, as_of, rows = self._read
+        frame, event_us = rows.frame.copy(), {n: t.copy() for n, t in rows.event_us.items()}
+        for entry in entries:
+            places = frame.index.get_indexer(entry.rows.index)
+            fresh, places = entry.rows[places >= 0], places[places >= 0]
+            for column in fresh.columns.intersection(frame.columns):
+                values = frame[column].to_numpy(copy=True)
+                values[places] = fresh[column].to_numpy()
+                frame[column] = values
+            event_us[entry.view][places] = fresh[EVENT_US.format(entry.view)].to_numpy()
+        self._read = (base, as_of, OnlineRows(frame, event_us))
 
 
 def save_matrix(matrix: FeatureMatrix, folder: Path) -> Path:

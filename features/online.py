@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ import pandas as pd
 
 from features.catalog import definitions, view, view_of
 from features.feast_import import keep_feasts_times
+from features.journal import Journal
 from features.layout import CREATED, EVENT_US, SEQUENCE
 
 FUTURE_TOLERANCE = timedelta(minutes=5)
@@ -51,12 +52,38 @@ class OnlineRows:
 
     Attributes:
         frame: Index partner_id, columns as asked for; missing where nothing is stored.
-        features_as_of: Event time of the oldest view read for each partner, datetime64[us]; NaT where nothing
-            is stored.
+        event_us: For each view that was read, the event time of each partner's row in microseconds, float64;
+            NaN where nothing is stored.
     """
 
     frame: Any
-    features_as_of: Any
+    event_us: Any
+
+    @property
+    def features_as_of(self) -> Any:
+        """Event time of the oldest view of each partner, datetime64[us]; NaT where nothing is stored."""
+        return oldest(self.event_us)
+
+
+@dataclass
+class _Seen:
+    """Event time and sequence of rows this process knows to be stored, while nobody else writes.
+
+    Attributes:
+        head: Entry of the journal up to which it holds.
+        stamps: View to partner to the two numbers.
+    """
+
+    head: int = -1
+    stamps: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def forget(self, head: int) -> None:
+        """Begin anew at an entry."""
+        self.head, self.stamps = head, {}
+
+    def note(self, name: str, partner_ids: Iterable[str], pairs: Any) -> None:
+        """Remember rows."""
+        self.stamps.setdefault(name, {}).update(zip(partner_ids, pairs.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -66,11 +93,14 @@ class OnlineStore:
     Attributes:
         feast: A `feast.FeatureStore` whose views are applied.
         lock_file: Held while rows are compared and written, so that two processes do not interleave.
+        journal: Told what was written.
     """
 
     feast: Any
     lock_file: Path
+    journal: Journal
     _lock: Any = field(default_factory=threading.RLock, repr=False)
+    _seen: _Seen = field(default_factory=lambda: _Seen(), repr=False)
 
     def write(self, name: str, rows: Any, *, now: datetime) -> WriteReport:
         """Offer rows of one view.
@@ -116,9 +146,8 @@ class OnlineStore:
             ).to_numpy()
             for c in columns
         }
-        times = [raw.get(EVENT_US.format(n), []) for n in names]
-        as_of = np.array([_oldest(row) for row in zip(*times, strict=True)], dtype="datetime64[us]")
-        return OnlineRows(pd.DataFrame(data, index=index, columns=list(columns)), as_of)
+        times = {n: np.array(raw.get(EVENT_US.format(n), []), dtype=np.float64) for n in names}
+        return OnlineRows(pd.DataFrame(data, index=index, columns=list(columns)), times)
 
     def _fetch(self, partner_ids: Sequence[str], wanted: Sequence[str]) -> dict[str, list[Any]]:
         rows = [{"partner_id": p} for p in partner_ids]
@@ -129,10 +158,7 @@ class OnlineStore:
 
     def _write_batch(self, name: str, rows: Any) -> int:
         stamps = [EVENT_US.format(name), SEQUENCE.format(name)]
-        stored = self._fetch(list(rows["partner_id"]), [f"{name}:{s}" for s in stamps])
-        stored_us, stored_sequence = (
-            np.array([_UNSEEN if v is None else v for v in stored[s]], dtype=np.int64) for s in stamps
-        )
+        stored_us, stored_sequence = self._stored(name, list(rows["partner_id"])).T
         event_us = rows["event_us"].to_numpy(dtype=np.int64)
         same = event_us == stored_us
         if "ingest_sequence" in rows.columns:
@@ -144,7 +170,24 @@ class OnlineStore:
             times = pd.Series(event_us, index=rows.index).astype("datetime64[us]")
             order = {"as_of": times, CREATED: times, stamps[0]: event_us, stamps[1]: sequence}
             self._store(name, rows.assign(**order)[newer])
+            ids = rows["partner_id"].to_numpy()[newer]
+            self._seen.note(name, ids, np.stack([event_us[newer], sequence[newer]], axis=1))
+            self._seen.head = self.journal.head()
         return int(newer.sum())
+
+    def _stored(self, name: str, partner_ids: Sequence[str]) -> Any:
+        """Event time and sequence of the stored rows, (n, 2); read only where others have written since."""
+        head = self.journal.head()
+        if self._seen.head != head:
+            self._seen.forget(head)
+        known = self._seen.stamps.setdefault(name, {})
+        missing = [p for p in partner_ids if p not in known]
+        if missing:
+            stamps = [EVENT_US.format(name), SEQUENCE.format(name)]
+            read = self._fetch(missing, [f"{name}:{s}" for s in stamps])
+            columns = [[_UNSEEN if v is None else v for v in read[s]] for s in stamps]
+            self._seen.note(name, missing, np.array(columns, dtype=np.int64).T)
+        return np.array([known[p] for p in partner_ids], dtype=np.int64).reshape(-1, 2)
 
     def _store(self, name: str, rows: Any) -> None:
         stamps = [EVENT_US.format(name), SEQUENCE.format(name)]
@@ -153,6 +196,7 @@ class OnlineStore:
             # Feast warns of its own use of pandas while it converts; ends with a release that does not.
             warnings.simplefilter("ignore")
             self.feast.write_to_online_store(name, rows[columns].reset_index(drop=True))
+        self.journal.append(name, rows[["partner_id", *view(name).columns, stamps[0]]])
 
     @contextmanager
     def _alone(self, *, writing: bool) -> Iterator[None]:
@@ -168,6 +212,13 @@ class OnlineStore:
                 yield
 
 
-def _oldest(times: Sequence[int | None]) -> np.datetime64:
-    known = [t for t in times if t is not None]
-    return np.datetime64(min(known), "us") if known else np.datetime64("NaT", "us")
+def oldest(event_us: Any) -> Any:
+    """Of several views' event times (view to microseconds, NaN: nothing stored) the oldest of each row."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a row without any view stays NaN
+        found = np.nanmin(np.stack(list(event_us.values())), axis=0)
+    known = ~np.isnan(found)
+    times = np.full(len(found), np.datetime64("NaT", "us"))
+    # Microseconds since 1970 are exact in float64 for two centuries.
+    times[known] = found[known].astype(np.int64).astype("datetime64[us]")
+    return times

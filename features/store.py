@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from data.errors import MissingDataError
 from features.catalog import VIEWS, definitions, view, view_of
 from features.historical import asof_join
+from features.journal import Journal
 from features.layout import saved_as_ofs, snapshot_path
 from features.online import OnlineRows, OnlineStore, WriteReport
 from features.settings import FeatureSettings
@@ -46,7 +47,12 @@ class FeatureStore:
     @cached_property
     def online_store(self) -> OnlineStore:
         """The online store with our ordering rule."""
-        return OnlineStore(self.feast, self.feast_root / "online.lock")
+        return OnlineStore(self.feast, self.feast_root / "online.lock", self.journal)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """What was lately written to the online store."""
+        return Journal(self.feast_root / "journal")
 
     def apply(self) -> None:
         """Register the entity and the views with Feast, from an explicit list."""

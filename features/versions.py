@@ -64,6 +64,11 @@ def spans_of_large(source: Source, name: str, *, paths: Sequence[Path]) -> tuple
     return _dated(once.union(twice.select(once.columns))), True
 
 
+def spans_alone(rows: Any) -> Any:
+    """As `spans`, for rows of which no record has another version."""
+    return _dated(_alone(rows))
+
+
 def overlap(source: Source, name: str, *, new: Sequence[Path], old: Sequence[Path]) -> bool:
     """Whether a record of the new files has a version in the old ones: a correction or a repetition."""
     key = ", ".join(f'"{k}"' for k in TABLES[name].key)

@@ -9,15 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import MissingDataError, NotFoundError
+from serving.lastknown import mark
 
 FEEDS = ("feast/materialised.json", "features/feeds.parquet")
-WATCHED = (
-    "feast/materialised.json",
-    "feast/online.db",
-    "feast/online.db-wal",
-    "features/feeds.parquet",
-    "lake/manifest.json",
-)
+WATCHED = ("feast/materialised.json", "features/feeds.parquet", "lake/manifest.json")
 
 
 class LiveRegistry:
@@ -75,6 +70,7 @@ class LiveFeatures:
     def __init__(self, workspace: Path, config: Mapping[str, Any], *, clock: Callable[[], datetime]) -> None:
         self._workspace, self._config, self._clock = workspace, config, clock
         self._feeds: tuple[object, Any] | None = None
+        self._managers: tuple[object, Mapping[str, str]] | None = None
 
     @cached_property
     def _store(self) -> Any:
@@ -84,9 +80,9 @@ class LiveFeatures:
         return FeatureStore(FeatureSettings.from_config(self._config), self._workspace)
 
     def version(self) -> str:
-        """Changes with the store's files and the lake; empty where nothing was ever materialised.
+        """Changes with the store's journal and the lake; empty where nothing was ever materialised.
 
-        A store on another machine has no file to look at: it is read again every minute.
+        A store on another machine may be written to without our journal: it is read again every minute.
 
         Raises:
             MissingDataError: The store was there and is gone.
@@ -95,20 +91,28 @@ class LiveFeatures:
         if not (feast / "materialised.json").is_file():
             return ""
         now = self._clock()
-        marks: list[object] = [self._silent(now)]
-        if self._store.settings.online.type == "sqlite":
-            if not (feast / "online.db").is_file():
-                raise MissingDataError("The online store is gone.", next_step="Run `partnerintel features`.")
-        else:
-            marks.append(now.replace(second=0, microsecond=0))
-        return str([*marks, *(_mark(self._workspace / name) for name in WATCHED)])
+        marks = (self._silent(now), self._base(now), self._store.journal.head())
+        return str([*marks, *(mark(self._workspace / name) for name in WATCHED)])
+
+    def _base(self, now: datetime) -> object:
+        """While this stays the same, the journal tells all that changes in the store."""
+        feast = self._workspace / "feast"
+        written = mark(feast / "materialised.json")
+        if self._store.settings.online.type != "sqlite":
+            return written, now.replace(second=0, microsecond=0)
+        try:
+            return written, (feast / "online.db").stat().st_ino
+        except FileNotFoundError:
+            raise MissingDataError(
+                "The online store is gone.", next_step="Run `partnerintel features`."
+            ) from None
 
     def _silent(self, now: datetime) -> list[str]:
         """Views whose feed is silent by now: that changes with time alone, and to the second."""
         from features.freshness import read_feed_states, stale_views
         from features.layout import feeds_path
 
-        marks = tuple(_mark(self._workspace / name) for name in FEEDS)
+        marks = tuple(mark(self._workspace / name) for name in FEEDS)
         if self._feeds is None or self._feeds[0] != marks:
             newest = self._store.materialised()
             path = feeds_path(self._workspace / "features")
@@ -117,23 +121,23 @@ class LiveFeatures:
 
     def load(self) -> Any:
         """The newest features of every partner."""
-        from features.matrix import load_matrix
+        now = self._clock()
+        return self._matrix.load(now=now, base=self._base(now))
 
-        return load_matrix(self._store, now=self._clock())
+    @cached_property
+    def _matrix(self) -> Any:
+        from features.matrix import FollowedMatrix
+
+        return FollowedMatrix(self._store)
 
     def managers(self, *, now: datetime) -> Mapping[str, str]:
-        """Partner to manager."""
+        """Partner to manager; the lake is read when it changed, and once a minute: owners come and go."""
         from data.lake import Lake
         from serving.managers import managers_at
 
-        lake = Lake(self._workspace / "lake")
-        return managers_at(lake.read("partner_managers"), now=now) if lake.has("partner_managers") else {}
-
-
-def _mark(path: Path) -> tuple[int, int] | None:
-    """Time and size of a file; None when it is not there."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_mtime_ns, found.st_size
+        key = (mark(self._workspace / "lake" / "manifest.json"), now.replace(second=0, microsecond=0))
+        if self._managers is None or self._managers[0] != key:
+            lake = Lake(self._workspace / "lake")
+            owners = lake.read("partner_managers") if lake.has("partner_managers") else None
+            self._managers = (key, managers_at(owners, now=now) if owners is not None else {})
+        return self._managers[1]

@@ -74,6 +74,7 @@ class LivePartners:
         seed: The bento's; None outside a bento.
         clock: Naive UTC time.
         note_every_seconds: How often an unchanged confirmation is written to disk.
+        matrix_every_seconds: How often a matrix that changes all the time is written to disk.
     """
 
     def __init__(
@@ -84,11 +85,15 @@ class LivePartners:
         seed: Shelter | None,
         clock: Callable[[], datetime],
         note_every_seconds: float = 300.0,
+        matrix_every_seconds: float = 60.0,
     ) -> None:
         self._source, self._shelter, self._seed, self._clock = source, shelter, seed, clock
         self._note_every = note_every_seconds
         self._version = ""
         self._noted_at: datetime | None = None
+        self._matrix_every = matrix_every_seconds
+        self._matrix_at: datetime | None = None
+        self._unsaved = False
 
     def latest(self, current: Partners | None) -> tuple[Partners | None, str]:
         """Features that should serve now, and the fault or ''."""
@@ -113,21 +118,32 @@ class LivePartners:
         now = self._clock()
         if current is not None and not current.degraded and version == self._version:
             confirmed = replace(current, confirmed_at=now)
-            due = self._noted_at is None or (now - self._noted_at).total_seconds() >= self._note_every
-            self._keep(confirmed, with_matrix=False) if due else None
+            if self._unsaved or _passed(self._noted_at, now, self._note_every):
+                self._keep(confirmed)
             return confirmed
         matrix = source.load()
         if matrix is None or not matrix.partner_ids:
             return current or self._kept()
         fresh = Partners(matrix, source.managers(now=now), now)
-        changed = current is None or current.matrix.version != matrix.version
-        self._keep(fresh, with_matrix=changed)
+        self._unsaved |= current is None or current.matrix.version != matrix.version
+        self._keep(fresh)
         self._version = version
         return fresh
 
-    def _keep(self, partners: Partners, *, with_matrix: bool) -> None:
+    def _keep(self, partners: Partners) -> None:
+        """On disk; a matrix of which a version was written a moment ago waits for its turn."""
+        now = partners.confirmed_at
+        with_matrix = self._unsaved and _passed(self._matrix_at, now, self._matrix_every)
+        if not with_matrix and not _passed(self._noted_at, now, self._note_every):
+            return
         self._shelter.write(partners, with_matrix=with_matrix)
-        self._noted_at = partners.confirmed_at
+        self._noted_at = now
+        if with_matrix:
+            self._matrix_at, self._unsaved = now, False
 
     def _kept(self) -> Partners | None:
         return self._shelter.read() or (self._seed.read() if self._seed else None)
+
+
+def _passed(since: datetime | None, now: datetime, seconds: float) -> bool:
+    return since is None or (now - since).total_seconds() >= seconds

@@ -18,6 +18,7 @@ from serving.logs import EventLog
 from serving.view import Partners, Served, View
 
 FEATURES = "features"
+FEATURES_SECONDS = 0.5
 
 
 class ModelSource(Protocol):
@@ -100,9 +101,14 @@ class Resident:
 
     def start(self) -> None:
         """Refresh now, then in the background until `stop`."""
-        for name, work in (("models", self.refresh_models), ("features", self.refresh_partners)):
+        # To see that no feature changed costs next to nothing; a champion is looked up in a database.
+        often = min(self._every, FEATURES_SECONDS)
+        for name, work, every in (
+            ("models", self.refresh_models, self._every),
+            ("features", self.refresh_partners, often),
+        ):
             self._attempt(name, work)
-            thread = Thread(target=self._keep, args=(name, work), name=f"refresh-{name}", daemon=True)
+            thread = Thread(target=self._keep, args=(name, work, every), name=f"refresh-{name}", daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -112,8 +118,8 @@ class Resident:
         for thread in self._threads:
             thread.join(timeout=1.0)
 
-    def _keep(self, name: str, work: Callable[[], None]) -> None:
-        while not self._stop.wait(self._every):
+    def _keep(self, name: str, work: Callable[[], None], every: float) -> None:
+        while not self._stop.wait(every):
             self._attempt(name, work)
 
     def _attempt(self, name: str, work: Callable[[], None]) -> None:

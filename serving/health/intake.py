@@ -116,13 +116,13 @@ class EventIntake:
     def _keep(self, good: Sequence[Incoming], now: datetime) -> int:
         newest = {one.event_id: one for one in good}
         with self._database.write() as connection:
-            held: dict[str, str] = {}
-            ids = list(newest)
-            for start in range(0, len(ids), 500):
-                query = select(RECEIVED.c.event_id, RECEIVED.c.content_sha256)
-                rows = connection.execute(query.where(RECEIVED.c.event_id.in_(ids[start : start + 500])))
-                held |= {r.event_id: r.content_sha256 for r in rows}
-            fresh = [one for one in newest.values() if held.get(one.event_id) != one.sha256]
+            held = _held(connection, list(newest))
+            sha256 = {one.event_id: one.sha256 for one in newest.values()}
+            fresh = [
+                one
+                for one in newest.values()
+                if one.event_id not in held or held[one.event_id].content_sha256 != sha256[one.event_id]
+            ]
             if not fresh:
                 return 0
             corrected = [one.event_id for one in fresh if one.event_id in held]
@@ -141,8 +141,8 @@ class EventIntake:
                 insert(RECEIVED),
                 [
                     {"event_id": one.event_id, "seq": last + n, "partner_id": one.partner_id,
-                     "content_sha256": one.sha256, "row": canonical(dict(one.row)), "received_at": iso(now),
-                     "lake": False}
+                     "content_sha256": sha256[one.event_id], "row": canonical(dict(one.row)),
+                     "received_at": iso(now), "lake": False, "corrects": _earlier(held.get(one.event_id))}
                     for n, one in enumerate(fresh, start=1)
                 ],
             )  # fmt: skip
@@ -160,6 +160,24 @@ class EventIntake:
         ]  # fmt: skip
         name = new_id("events", at=now, random=self._random)
         write_quarantine(self._quarantine, name, found, ingested_at=now)
+
+
+def _held(connection: Any, event_ids: Sequence[str]) -> dict[str, Any]:
+    """What is kept of events that were received before."""
+    found: dict[str, Any] = {}
+    c = RECEIVED.c
+    for start in range(0, len(event_ids), 500):
+        query = select(c.event_id, c.content_sha256, c.partner_id, c.corrects)
+        rows = connection.execute(query.where(c.event_id.in_(event_ids[start : start + 500])))
+        found |= {r.event_id: r for r in rows}
+    return found
+
+
+def _earlier(held: Any | None) -> str | None:
+    """Partners that earlier versions of an event were counted for, as JSON; None for a first version."""
+    if held is None:
+        return None
+    return json.dumps(sorted({held.partner_id, *json.loads(held.corrects or "[]")}))
 
 
 def check_events(

@@ -122,5 +122,7 @@ RECEIVED = Table(
     Column("row", Text, nullable=False),
     Column("received_at", String(32), nullable=False),
     Column("lake", Boolean, nullable=False),
+    # Of a correction: the partners earlier versions were counted for, as JSON.
+    Column("corrects", Text),
     Index("received_waiting", "lake", "seq"),
 )
