@@ -2,8 +2,8 @@
 
 Every second one request brings 1,000 events for partners drawn at random. Every other second some of them are
 logins of a partner that is watched: how long after the answer does its served score change? Polling ten times
-a second limits how exactly that is seen. Processor seconds are those of the service's processes alone, less
-nothing: asking for the scores that are watched is part of them.
+a second limits how exactly that is seen. Processor seconds are those of the service's processes alone;
+asking for the scores that are watched is part of them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import shutil
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -83,7 +84,7 @@ def _measured(root: Path, online: str, partners: int, seconds: int) -> Seen:
     from serving.server import launch, stop
     from serving.settings import ServingSettings
 
-    key = _workspace(root, online, partners)
+    key, movable = _workspace(root, online, partners)
     port = _port()
     plan = launch(root, ServingSettings(port=port))
     process = _started(plan.command, plan.environment)
@@ -91,19 +92,18 @@ def _measured(root: Path, online: str, partners: int, seconds: int) -> Seen:
     try:
         _wait(f"{url}/readyz")
         server = Server("ours", process, url, {"authorization": f"Bearer {key}"})
-        return asyncio.run(_drive(server, partners, seconds))
+        return asyncio.run(_drive(server, movable, seconds))
     finally:
         stop(process, root, drain_seconds=0)
 
 
-async def _drive(server: Server, partners: int, seconds: int) -> Seen:
+async def _drive(server: Server, movable: Sequence[str], seconds: int) -> Seen:
     seen = Seen()
+    watched, others = movable[: seconds // 2 + 2], movable[seconds // 2 + 2 :]
     limits = httpx.Limits(max_connections=50)
     async with httpx.AsyncClient(
         base_url=server.url, headers=dict(server.headers), timeout=60, limits=limits
     ) as client:
-        names = sorted(await _partners(client, partners))
-        watched, others = names[: seconds + 2], names[seconds + 2 :]
         # The first event of a day makes the service sum up the lake; that is seen apart.
         await _one(client, -1, watched[-1], others, seen)
         print(f"        the first event of the day: {seen.delays.pop():.2f} s", flush=True)
@@ -112,7 +112,7 @@ async def _drive(server: Server, partners: int, seconds: int) -> Seen:
         for second in range(seconds):
             await asyncio.sleep(max(0.0, begun + second - time.perf_counter()))
             seen.late.append(time.perf_counter() - begun - second)
-            probe = watched[second] if second % 2 == 0 else None
+            probe = watched[second // 2] if second % 2 == 0 else None
             tasks.append(asyncio.create_task(_one(client, second, probe, others, seen)))
         await asyncio.sleep(max(0.0, begun + seconds - time.perf_counter()))
         seen.cpu = (server.cpu() - before) / seconds
@@ -155,16 +155,6 @@ async def _score(client: Any, partner: str) -> float:
     return float(answer.json()["churn_probability"]["90"]["value"])
 
 
-async def _partners(client: Any, count: int) -> list[str]:
-    """Partners that logged in now and then, so that forty logins more are a change to the model."""
-    answer = await client.post(
-        "/v1/churn/score",
-        json={"partner_ids": [f"P{i:06d}" for i in range(min(count, 1_000))], "horizons_days": [90]},
-    )
-    answer.raise_for_status()
-    return [r["partner_id"] for r in answer.json()["results"]]
-
-
 @contextmanager
 def _online(store: str) -> Iterator[str]:
     """The `features:` section for a store, while it runs."""
@@ -174,7 +164,7 @@ def _online(store: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
         port = _port()
         command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S607 - the machine's own
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - from the path
         try:
             _listening(port)
             yield f"features:\n  online:\n    type: redis\n    connection_string: 127.0.0.1:{port}\n"
@@ -192,8 +182,12 @@ def _listening(port: int) -> None:
     raise SystemExit("redis-server did not start")
 
 
-def _workspace(root: Path, online: str, partners: int) -> str:
-    """A simulated lake, its features of today in the online store, a model of them, and a key."""
+def _workspace(root: Path, online: str, partners: int) -> tuple[str, list[str]]:
+    """A simulated lake, its features of today in the online store, and a model of them.
+
+    Returns:
+        A key, and the partners: first those whose score the logins of a probe will change.
+    """
     import secrets
 
     from data.lake import Lake
@@ -222,7 +216,8 @@ def _workspace(root: Path, online: str, partners: int) -> str:
     store.apply()
     store.materialise(now.date(), now=now)
     frame = load_matrix(store).frame[list(SPEC.names)]
-    saved = save_bundle(_bundle(frame, trees=100), root / "mlflow" / "artifacts" / "1")
+    bundle = _bundle(frame, trees=100)
+    saved = save_bundle(bundle, root / "mlflow" / "artifacts" / "1")
     Ledger(root / "registry.db").add(
         Version("churn", 1, saved.manifest_sha256, "bench", "mlflow/artifacts/1", {})
     )
@@ -232,4 +227,18 @@ def _workspace(root: Path, online: str, partners: int) -> str:
     database.migrate()
     key = create_key(database, owner="bench", role="prm", now=now, random=secrets.token_bytes)
     database.close()
-    return key
+    return key, _movable(bundle, frame)
+
+
+def _movable(bundle: Any, frame: Any) -> list[str]:
+    more = frame.copy()
+    counts = [c for c in frame.columns if c.startswith(("login_count_", "event_count_"))]
+    more[counts] += PROBE_EVENTS
+    before, after = (
+        1 - np.exp(-np.exp(bundle.eta(bundle.encode(rows), horizon=90))) for rows in (frame, more)
+    )
+    return [str(frame.index[i]) for i in np.argsort(-np.abs(after - before), kind="stable")]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

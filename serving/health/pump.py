@@ -23,6 +23,7 @@ from serving.state import Database, iso
 TABLES = ("events", "partners", "certifications", "surveys")
 MOST_EVENTS = 20_000
 DRAIN_SECONDS = 300.0
+BEGIN_AFTER = timedelta(seconds=20)
 KEPT_DAYS = 3
 """An event sent again within these days is known to be one; later, the lake tells."""
 
@@ -55,13 +56,14 @@ class Pump:
         self._made_from: tuple[Any, ...] = ()
         self._covered: frozenset[Path] = frozenset()
         self._unsent: set[str] = set()
+        self._started: datetime | None = None
 
     def work(self) -> bool:
         """One round; returns whether there is more at once."""
         if not (self._workspace / "feast" / "materialised.json").is_file():
             return False
         rows = self._waiting()
-        if rows or self._unsent:
+        if rows or self._unsent or self._might_begin():
             self._unsent |= {r.partner_id for r in rows}
             self._count(rows)
             self._send()
@@ -85,6 +87,18 @@ class Pump:
             self._today.close()
         self._today = None
 
+    def _might_begin(self) -> bool:
+        """Where events come in, the day is begun before its first one, in a quiet moment after the start."""
+        now = self._clock()
+        self._started = self._started or now
+        if not self._applied or now - self._started < BEGIN_AFTER:
+            return False
+        return self._today is None or self._made_from[0] != self._as_of()
+
+    def _as_of(self) -> date:
+        """Today counts: the snapshot of tonight's midnight, as far as it is known now."""
+        return (self._clock() + timedelta(days=1)).date()
+
     def _send(self) -> None:
         """Offer what changed to the online store; what could not be written is tried again."""
         now, store = self._clock(), self._store()
@@ -95,8 +109,7 @@ class Pump:
 
     def _count(self, rows: Sequence[Any]) -> None:
         """Let today's features know of events; begin anew when the day, the lake or the night's store did."""
-        # Today counts: the snapshot of tonight's midnight, as far as it is known now.
-        as_of = (self._clock() + timedelta(days=1)).date()
+        as_of = self._as_of()
         key = (as_of, mark(self._workspace / "feast" / "materialised.json"))
         if self._today is None or key != self._made_from or self._files() != self._covered:
             self._begin(as_of)
