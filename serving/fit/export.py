@@ -7,7 +7,8 @@ from typing import Any
 
 PREFIX = "pi_"
 OURS = (
-    "status", "rank", "fit_score", "fit_probability", "probability_low", "probability_high", "evidence",
+    "status", "rank", "ranked_by", "fit_score", "fit_probability", "probability_low", "probability_high",
+    "evidence",
     "outside_experience", "verdict", "override", "override_reason", "reasons_for", "reasons_against",
     "warnings", "scorecard_points", "duplicate_of_line", "existing_partner_id", "match_probability",
     "match_evidence",

@@ -242,7 +242,13 @@ class Lists:
         )
         progress(len(ranked), len(ranked), "keeping the ranks")
         at, list_id = self._shared.edges.clock(), found["list_id"]
-        kept = {**found["options"], "year": options.year, "vetting": dict(options.vetting)}
+        by_points = sum(one.probability is None for one in ranked)
+        kept = {
+            **found["options"],
+            "by_points": by_points,
+            "year": options.year,
+            "vetting": dict(options.vetting),
+        }
         self.store.keep(
             list_id,
             row_records(list_id, intake, ranked),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from models.fit.settings import VettingSettings
@@ -52,6 +52,11 @@ class Ranked:
     warnings: tuple[str, ...]
     model: str
 
+    @property
+    def ranked_by(self) -> str:
+        """What its rank follows: `probability`, or `scorecard_points` after all who have one."""
+        return "scorecard_points" if self.probability is None else "probability"
+
 
 def rank(
     rows: Sequence[ListRow],
@@ -63,6 +68,10 @@ def rank(
 ) -> list[Ranked]:
     """Score all rows and put the best first; ties by identifier, never by place in the file.
 
+    Points of the scorecard are no probabilities: 70 of 100 points may stand for a chance of 40 %. So those of
+    whom too little is known for a probability come after all who have one, among themselves by points; they
+    are told apart and never left out.
+
     Args:
         rows: Prospects.
         model_of: The model of a motion.
@@ -70,7 +79,7 @@ def rank(
         options: What goes into answers.
         progress: Called with (rows done, rows in all).
     """
-    found: list[tuple[float, float, Ranked]] = []
+    found: list[Ranked] = []
     by_model: dict[str, tuple[FitModel, list[ListRow]]] = {}
     for row in rows:
         own = row if row.values.get("motion") or not motion else _moved(row, motion)
@@ -84,17 +93,19 @@ def rank(
             done += len(chunk)
             if progress:
                 progress(done, len(rows))
-    found.sort(key=lambda f: (-f[0], -f[1], f[2].row.prospect_id))
-    return [Ranked(**{**f[2].__dict__, "rank": n}) for n, f in enumerate(found, 1)]
+    found.sort(key=_place)
+    return [replace(one, rank=n) for n, one in enumerate(found, 1)]
+
+
+def _place(one: Ranked) -> tuple[bool, float, float, str]:
+    return (one.probability is None, -(one.probability or 0.0), -(one.points or 0.0), one.row.prospect_id)
 
 
 def _moved(row: ListRow, motion: str) -> ListRow:
     return ListRow(row.line, row.prospect_id, {**row.values, "motion": motion})
 
 
-def _scored(
-    model: FitModel, rows: Sequence[ListRow], options: FitOptions
-) -> list[tuple[float, float, Ranked]]:
+def _scored(model: FitModel, rows: Sequence[ListRow], options: FitOptions) -> list[Ranked]:
     from models.explain import reasons
 
     bundle, horizon = model.bundle, model.horizon
@@ -125,8 +136,7 @@ def _scored(
             warnings=tuple(dict.fromkeys([*scores.warnings[i], *noticed[i]])),
             model=bundle.model,
         )
-        score = chance if chance is not None else (one.points or 0.0) / 100.0
-        found.append((score, one.points or 0.0, one))
+        found.append(one)
     return found
 
 

@@ -43,6 +43,7 @@ def _ranked(list_id: str, one: Ranked, cells: Mapping[int, Any]) -> dict[str, An
         "reasons_against": list(one.reasons_against),
         "warnings": list(one.warnings),
         "model": one.model,
+        "ranked_by": one.ranked_by,
     }
     record = _record(list_id, "ranked", one.row, cells, detail)
     return {

@@ -228,6 +228,7 @@ class ListShape(BaseModel):
     counts: dict[str, int | None]
     notes: list[str]
     models: dict[str, dict[str, str]]
+    ranked_by: dict[str, int] | None
     job: str | None
 
 

@@ -32,9 +32,18 @@ def list_shape(found: Mapping[str, Any], *, dry_run: Mapping[str, Any] | None = 
         "counts": found["counts"],
         "notes": found["notes"],
         "models": found["models"],
+        "ranked_by": _ranked_by(found),
         "job": job,
     }
     return {**shown, "dry_run": dry_run} if dry_run is not None else shown
+
+
+def _ranked_by(found: Mapping[str, Any]) -> dict[str, int] | None:
+    """How many ranks follow a probability, and how many, after those, points of the scorecard."""
+    points = found["options"].get("by_points")
+    if points is None:
+        return None
+    return {"probability": int(found["counts"]["ranked"]) - points, "scorecard_points": points}
 
 
 def after_its_job(found: dict[str, Any], shared: Shared, identity: Identity) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import csv
 import io
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from sqlalchemy import update
 
 from data.simulate.rich.names import company_names
 from data.spreadsheet import read_table
+from models.spread import Spread
 from serving.fit.intake import take_in
 from serving.fit.tables import LISTS
 from tests.unit.fit.nasty import keep_partners, nasty_file, partners_of
@@ -162,3 +165,36 @@ def test_a_job_that_failed_leaves_a_draft_that_says_so(served: Any, monkeypatch:
     found = call(served, "GET", path).json()["list"]
     assert (found["state"], found["job"]) == ("draft", None)
     assert "logged" in found["notes"][-1]
+
+
+def test_prospects_without_a_probability_come_after_those_with_one_by_points(
+    tmp_path: Path, bundle: Any
+) -> None:
+    """The unknown have the most points of the scorecard, and would stand first if points were chances."""
+    served = open_fit_world(tmp_path, replace(bundle, spread=Spread(constant=0.3, missing=3.0)))
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(["prospect_id", "name", "country", "partner_type", "employee_count", "motion", "industry",
+                     "region", "annual_revenue_usd", "founded_year"])  # fmt: skip
+    for i in range(30):
+        known = ["DE", "reseller", 5 + i, "resell", "retail", "North", 300_000 + i, 2015]
+        bare = ["", "integrator", 900 - i, "", "", "", "", ""]
+        writer.writerow([f"K{i:02}", f"Known company {i:02}", *known])
+        writer.writerow([f"U{i:02}", f"Unknown house {i:02}", *bare])
+    sent = {"files": {"file": ("l.csv", out.getvalue().encode())}, "data": {"confirm": "true"}}
+    found = call(served, "POST", "fit/lists", **sent).json()
+    rows = call(served, "GET", f"fit/lists/{found['list_id']}", params={"limit": 200}).json()["rows"]
+    without = [r for r in rows if r["status"] == "ranked" and r["probability"] is None]
+    ranked = [r for r in rows if r["status"] == "ranked"]
+    assert without, {(r["prospect_id"][0], r["evidence"]) for r in rows}
+    assert found["ranked_by"] == {
+        "probability": len(ranked) - len(without), "scorecard_points": len(without),
+    }  # fmt: skip
+    assert max(r["scorecard_points"] for r in without) > 100 * max(r["probability"] or 0 for r in ranked)
+    assert [r["ranked_by"] for r in ranked] == ["probability"] * (len(ranked) - len(without)) + [
+        "scorecard_points"
+    ] * len(without)
+    chances = [r["probability"] for r in ranked if r["probability"] is not None]
+    assert chances == sorted(chances, reverse=True)
+    points = [r["scorecard_points"] for r in without]
+    assert points == sorted(points, reverse=True)
