@@ -18,6 +18,7 @@ from partnerintel.commands import fit as fit_commands
 from partnerintel.commands import tiers as tiers_commands
 from partnerintel.commands.person import app as person_app
 from partnerintel.commands.policy import app as policy_app
+from partnerintel.commands.vetting import app as vetting_app
 from partnerintel.failing import DEBUG, guarded
 from partnerintel.progress import progress
 
@@ -46,6 +47,7 @@ app = typer.Typer(
 keys_app = typer.Typer(no_args_is_help=True, help="API keys: create, list, revoke.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(policy_app, name="policy")
+app.add_typer(vetting_app, name="vetting")
 app.add_typer(person_app, name="person")
 tiers_commands.register(app)
 

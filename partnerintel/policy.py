@@ -119,7 +119,12 @@ def rollback(project: Project, *, reason: str, by: str, now: datetime) -> InForc
 
     with policies_of(project) as policies:
         before = _ensure_first(policies, now=now)
-        back = before.version if before.canary_version is not None else _former(project, before)
+        back = before.version if before.canary_version is not None else policies.former(KIND)
+        if back is None:
+            raise NotFoundError(
+                f"Routing policy {before.version} is the first that was in force.",
+                next_step="Put another version in force with `policy promote`.",
+            )
         new = InForce(back)
         policies.put_in_force(KIND, new, expected=before, author=by, reason=reason or "rolled back", at=now)
     return new
@@ -193,22 +198,3 @@ def _check_verdict(project: Project, version: int, before: InForce) -> None:
         raise PromotionRefusedError(
             f"Routing policy {version} is refused; {stays}.", refusals=[(verdict["code"], verdict["message"])]
         )
-
-
-def _former(project: Project, now_in_force: InForce) -> int:
-    """The version before the present one, from the audit log."""
-    from sqlalchemy import select
-
-    from serving.tables import AUDIT_LOG
-
-    with opened(project) as database, database.read() as connection:
-        mine = (AUDIT_LOG.c.action == "policy.in_force") & (AUDIT_LOG.c.object == KIND)
-        query = select(AUDIT_LOG.c.detail).where(mine).order_by(AUDIT_LOG.c.seq.desc())
-        for detail in connection.execute(query).scalars():
-            was = json.loads(detail).get("from")
-            if was and was["version"] != now_in_force.version:
-                return int(was["version"])
-    raise NotFoundError(
-        f"Routing policy {now_in_force.version} is the first that was in force.",
-        next_step="Put another version in force with `policy promote`.",
-    )

@@ -14,7 +14,7 @@ from data.errors import InputError, NotFoundError, PromotionConflictError
 from serving import audit
 from serving.decisions import canonical
 from serving.state import Database, iso
-from serving.tables import POLICIES, POLICIES_IN_FORCE
+from serving.tables import AUDIT_LOG, POLICIES, POLICIES_IN_FORCE
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,22 @@ class Policies:
         """What holds now; None: nothing was ever put in force."""
         with self._database.read() as connection:
             return _in_force(connection, kind)
+
+    def changes(self, kind: str) -> list[dict[str, Any]]:
+        """Every change of what holds, newest first: `at`, `actor`, `reason`, `from` and `to`."""
+        log = AUDIT_LOG.c
+        mine = (log.action == "policy.in_force") & (log.object == kind)
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(log.at, log.actor, log.detail).where(mine).order_by(log.seq.desc())
+            )
+            return [{"at": r.at, "actor": r.actor, **json.loads(r.detail)} for r in rows]
+
+    def former(self, kind: str) -> int | None:
+        """The version that held before the present one; None: there was none."""
+        now = self.in_force(kind)
+        held = (c["from"]["version"] for c in self.changes(kind) if c["from"])
+        return next((v for v in held if now is None or v != now.version), None)
 
     def put_in_force(
         self, kind: str, new: InForce, *, expected: InForce | None, author: str, reason: str, at: datetime

@@ -111,6 +111,12 @@ class ListStore:
         with self._database.read() as connection:
             return [_loaded(r) for r in connection.execute(query.offset(offset).limit(limit)).mappings()]
 
+    def ready_ids(self) -> list[str]:
+        """Identifiers of all scored lists, oldest first; for the operator."""
+        with self._database.read() as connection:
+            query = select(LISTS.c.list_id).where(LISTS.c.state == "ready").order_by(LISTS.c.list_id)
+            return list(connection.execute(query).scalars())
+
     def page(self, list_id: str, query: Query) -> tuple[list[dict[str, Any]], int]:
         """Rows of a list, and how many the filters leave.
 
