@@ -25,6 +25,7 @@ from serving.fit.intake import FIELDS
 from serving.fit.lists import MOST_ROWS
 from serving.fit.store import STATUSES, Query
 from serving.fit.using import OVERRIDES
+from serving.multipart import open_form
 
 BASE = "/console/lists"
 SORTS: Mapping[str, bool] = {
@@ -72,7 +73,7 @@ def _birth(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     @router.post(BASE)
     async def upload(request: Request) -> Response:
         check_same_site(request)
-        async with request.form(max_files=1, max_fields=5, max_part_size=4096) as form:
+        async with open_form(request, fields=5, part_bytes=4096) as form:
             check_token(request, str(form.get(CSRF, "")))
             file = form.get("file")
             if not isinstance(file, UploadFile) or not file.filename:

@@ -20,6 +20,7 @@ from serving.console.pages import identity_of
 from serving.console.render import page
 from serving.console.rooms import Cases
 from serving.fit.outcome_file import OUTCOME
+from serving.multipart import open_form
 
 Z80 = 1.2816
 WORDS: Mapping[str, bool] = {"succeeded": True, "failed": False}
@@ -35,7 +36,7 @@ def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     @router.post(BASE + "/{list_id}/outcomes")
     async def upload(request: Request, list_id: str) -> Response:
         check_same_site(request)
-        async with request.form(max_files=1, max_fields=3, max_part_size=4096) as form:
+        async with open_form(request, fields=3, part_bytes=4096) as form:
             check_token(request, str(form.get(CSRF, "")))
             file = form.get("file")
             if not isinstance(file, UploadFile) or not file.filename:

@@ -10,6 +10,7 @@ from typing import Any
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
+from serving.multipart import open_form
 from serving.problems import FieldError, Problem, ProblemError, pointer
 
 TEXTS = ("name", "motion", "mapping", "separator", "encoding", "sheet", "confirm")
@@ -63,9 +64,9 @@ async def read_upload(request: Request) -> Upload:
     """The form of a request.
 
     Raises:
-        ProblemError: 422 for an unknown, doubled or faulty field, or without a file.
+        ProblemError: 400 when it cannot be read; 422 for a field that is unknown, doubled or faulty, or none.
     """
-    async with request.form(max_files=1, max_fields=len(TEXTS), max_part_size=64 * 1024) as form:
+    async with open_form(request, fields=len(TEXTS), part_bytes=64 * 1024) as form:
         names = [name for name, _ in form.multi_items()]
         wrong = [FieldError(pointer([n]), "unknown field") for n in names if n not in (*TEXTS, "file")]
         wrong += [FieldError(pointer([n]), "given twice") for n in sorted(set(names)) if names.count(n) > 1]
