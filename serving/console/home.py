@@ -28,12 +28,14 @@ def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     def overview(request: Request) -> Response:
         console, identity = console_of(use_cases), identity_of(request)
         ready, found = use_cases().health()
+        models = use_cases().shelf.models()
         return page(
             request,
             "home.html",
             ready=ready,
             health=found,
-            models=use_cases().shelf.models(),
+            models=models,
+            moved=[m["name"] for m in models if _moved(console, m["name"])],
             now=console.clock(),
             features=_features(console),
             partners=_partners(console, identity),
@@ -41,6 +43,12 @@ def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
             open_alerts=_open_alerts(use_cases(), identity),
             days=console.standings.horizon(console.view()),
         )
+
+
+def _moved(console: Console, model: str) -> bool:
+    """Whether a model's scores are no longer what they were on the rows it learnt from."""
+    found = console.records.drift(model)
+    return found is not None and found["score"]["verdict"] in ("moved", "shifted")
 
 
 def _open_alerts(cases: Cases, identity: Identity) -> int | None:

@@ -19,9 +19,10 @@ MOST = ("admin", "channel_manager", "recruiter")
 def paths(role: str) -> list[str]:
     """Every page a role may open, one that is not there, and one of each kind with a parameter."""
     found = [r.path for r in ROUTES if r.page and r.method == "GET" and r.roles and role in r.roles]
-    named = ["/console/models/churn", "/console/nothing"]
+    named = ["/console/models/churn", "/console/models/churn/drift", "/console/nothing"]
     pages = [p for p in found if "{" not in p and p != "/console/lists/template"]
-    return pages + named + ["/console/partners/P0"] * (role != "recruiter")
+    of_partners = ["/console/partners/P0", "/console/partners/P0/qbr"]
+    return pages + named + of_partners * (role != "recruiter")
 
 
 @pytest.fixture(scope="module")

@@ -242,7 +242,7 @@ def test_the_manager_does_the_same_on_a_phone(demo: Demo, browser: Any) -> None:
     key = demo.key("channel_manager", manager=demo.manager)
     with visitor(browser, demo.served.url, viewport=PHONE, color_scheme="dark") as seen:
         seen.sign_in(key)
-        for name in ("", "/alerts", "/partners", "/tiers"):
+        for name in ("", "/alerts", "/partners", "/tiers", "/models/churn/drift"):
             seen.open(f"/console{name}")
             sound(seen, f"phone{name.replace('/', '-') or '-overview'}")
 

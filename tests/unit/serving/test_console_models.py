@@ -89,3 +89,12 @@ def test_the_list_of_models_names_a_mean_amount_as_one(world: World) -> None:
     text = signed_in(world, "admin").get("/console/models").text
     assert "mean 292,840" in text
     assert "with the outcome" not in text
+
+
+def test_the_overview_says_when_scores_moved(world: World) -> None:
+    kept(world)
+    assert "its scores moved" not in signed_in(world, "admin").get("/console").text
+    kept(world, score="shifted")
+    text = signed_in(world, "admin").get("/console").text
+    assert "its scores moved" in text
+    assert PAGE in text
