@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,11 @@ class PartnerBlock:
 
     def __len__(self) -> int:
         return len(self.country)
+
+    @cached_property
+    def deal_total(self) -> Floats:
+        """(N,) deals in all products."""
+        return np.asarray(self.deals.sum(axis=1))
 
 
 @dataclass(frozen=True)
@@ -143,10 +149,7 @@ def pair_columns(leads: LeadBlock, lead_at: Any, partners: PartnerBlock, partner
     services = partners.services[partner_at]
     # Where the countries differ, regions of the same name are different places.
     region = np.where(country == 0.0, 0.0, region)
-    deals = partners.deals[partner_at]
-    asked = np.broadcast_to(leads.asked[lead_at], deals.shape)
-    count = np.broadcast_to(leads.asked_count[lead_at], (len(deals),))
-    known, brought, share = _products(deals, asked, count)
+    known, brought, share = _products(leads, lead_at, partners, partner_at)
     # Signed as well: customers of a partner are usually larger than itself, so a ratio of 1 is not the best.
     ratio = leads.employees_log[lead_at] - partners.employees_log[partner_at]
     same = [country, region, industry, industry * services]
@@ -170,18 +173,28 @@ def split_products(products: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(p.strip() for p in given if p.strip()))
 
 
-def _products(deals: Floats, asked: Floats, count: Floats) -> tuple[Floats, Floats, Floats]:
+def _products(
+    leads: LeadBlock, lead_at: Any, partners: PartnerBlock, partner_at: Any
+) -> tuple[Floats, Floats, Floats]:
     """Share of the products asked for that the partner sold, its deals in them, their share of its deals."""
-    if not deals.shape[1]:
-        nothing = np.full(len(deals), np.nan)
+    total = partners.deal_total[partner_at]
+    if not partners.deals.shape[1]:
+        nothing = np.full(len(total), np.nan)
         return nothing, nothing, nothing
-    brought = (deals * asked).sum(axis=1)
-    total = deals.sum(axis=1)
-    sold = ((deals > 0) * asked).sum(axis=1)
-    wanted = count > 0
-    known = np.divide(sold, count, out=np.full(len(deals), np.nan), where=wanted & ~np.isnan(total))
-    share = np.divide(brought, total, out=np.zeros(len(deals)), where=total > 0)
-    return known, np.where(wanted, brought, np.nan), np.where(wanted & ~np.isnan(total), share, np.nan)
+    brought, sold = _sold(leads.asked[lead_at], partners.deals[partner_at])
+    count = np.broadcast_to(leads.asked_count[lead_at], total.shape)
+    wanted = (count > 0) & ~np.isnan(total)
+    known = np.divide(sold, count, out=np.full(len(total), np.nan), where=wanted)
+    share = np.divide(brought, total, out=np.zeros(len(total)), where=total > 0)
+    return known, np.where(wanted, brought, np.nan), np.where(wanted, share, np.nan)
+
+
+def _sold(asked: Floats, deals: Floats) -> tuple[Floats, Floats]:
+    """Deals in the products asked for, and how many of these were sold at all; whole numbers, so exact."""
+    if asked.ndim == 1:
+        deals = deals[:, np.flatnonzero(asked)]
+        return deals.sum(axis=1), (deals > 0).sum(axis=1).astype(np.float64)
+    return (deals * asked).sum(axis=1), ((deals > 0) * asked).sum(axis=1)
 
 
 def _same(a: Integers, b: Integers) -> Floats:

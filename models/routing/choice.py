@@ -56,7 +56,7 @@ class Choice:
         code: Why nobody was chosen; '' when somebody was.
         propensity: Probability with which this partner was chosen.
         explored: Whether it was drawn evenly.
-        order: Eligible positions, best first, equal ones in the order of their draw.
+        order: Eligible positions, best first, equal ones in the order of their ids; as many as asked for.
         fair: What went before the best gain: `relationship`, or bands as `by=label`.
         fairness_cost: Expected gain given up for them.
     """
@@ -83,6 +83,7 @@ def choose(
     received: Any,
     exposure: Exposure,
     preferred: Sequence[int] = (),
+    shown: int | None = None,
 ) -> Choice:
     """Choose among the eligible.
 
@@ -98,6 +99,7 @@ def choose(
         received: (N,) offers in the month; among equals the one with fewest goes first.
         exposure: Offers by group.
         preferred: Positions of partners that know the account.
+        shown: How many of `order` are wanted; None: all.
     """
     eligible = np.flatnonzero(codes == 0)
     if not eligible.size:
@@ -112,7 +114,7 @@ def choose(
         at = int(draw(policy.seed, "pick", lead_id, turn) * eligible.size)
         winner = int(eligible[min(at, eligible.size - 1)])
     propensity = float(propensities(eligible, best, share=share, count=len(roster))[winner])
-    order = _order(eligible, gain, winner if not explored else None)
+    order = _order(eligible, gain, winner if not explored else None, shown)
     return Choice(winner, "", propensity, explored, order, fair, 0.0 if explored else cost)
 
 
@@ -205,9 +207,14 @@ def _equals(allowed: Any, gain: Floats, received: Any) -> Any:
     return best[received[best] == received[best].min()]
 
 
-def _order(eligible: Any, gain: Floats, winner: int | None) -> Any:
+def _order(eligible: Any, gain: Floats, winner: int | None, shown: int | None) -> Any:
     """Best first; positions are in the order of ids, so equal ones do not change places between runs."""
-    order = eligible[np.argsort(-gain[eligible], kind="stable")]
-    if winner is None:
-        return order
-    return np.concatenate([[winner], order[order != winner]])
+    loss = -gain[eligible]
+    if shown is not None and shown < len(loss):
+        # Sorting everybody costs more than anything else here; equals of the last one stay in.
+        near = loss <= np.partition(loss, shown)[shown]
+        eligible, loss = eligible[near], loss[near]
+    order = eligible[np.argsort(loss, kind="stable")]
+    if winner is not None:
+        order = np.concatenate([[winner], order[order != winner]])
+    return order[:shown]

@@ -171,8 +171,8 @@ def capacities(policy: RoutingPolicy, roster: Roster, standing: Standing) -> NDA
 
 def counted(codes: Codes) -> dict[str, int]:
     """Partners by exclusion code, without the eligible ones."""
-    number, count = np.unique(codes[codes > 0], return_counts=True)
-    return {CODES[int(n)]: int(c) for n, c in zip(number, count, strict=True)}
+    count = np.bincount(codes, minlength=len(CODES)).tolist()
+    return {code: n for code, n in zip(CODES, count, strict=True) if code and n}
 
 
 def why_nobody(codes: Codes) -> str:

@@ -112,13 +112,18 @@ class Scored:
     price: Floats
 
     def packed(self) -> tuple[bytes, bytes]:
-        """Codes and scores for the log."""
-        scores = np.concatenate([self.accept, self.win, self.gain, self.price]).astype("<f8")
+        """Codes and scores for the log, without prices that are all 0 and a gain that is the product."""
+        parts = [self.accept, self.win, self.gain, self.price]
+        if not self.price.any():
+            parts = parts[:3]
+            if np.array_equal(self.gain, self.accept * self.win):
+                parts = parts[:2]
+        scores = np.concatenate(parts).astype("<f8", copy=False)
         return zlib.compress(self.codes.tobytes(), 1), scores.tobytes()
 
     def sha256(self) -> str:
         """Hash over codes and scores, to the last bit."""
-        scores = np.concatenate([self.accept, self.win, self.gain, self.price]).astype("<f8")
+        scores = np.concatenate([self.accept, self.win, self.gain, self.price]).astype("<f8", copy=False)
         return hashlib.sha256(self.codes.tobytes() + scores.tobytes()).hexdigest()
 
 
@@ -143,7 +148,11 @@ class Decided:
 
 def unpack(codes: bytes, scores: bytes) -> tuple[Codes, Floats]:
     """Codes (N,), and (4, n) acceptance, winning, gain, price of the eligible."""
-    return np.frombuffer(zlib.decompress(codes), dtype=np.uint8), np.frombuffer(scores, "<f8").reshape(4, -1)
+    found = np.frombuffer(zlib.decompress(codes), dtype=np.uint8)
+    count = int((found == 0).sum())
+    kept = np.frombuffer(scores, "<f8").reshape(-1, count) if count else np.zeros((4, 0))
+    rest = [] if len(kept) > 2 else [kept[0] * kept[1]]
+    return found, np.vstack([kept, *rest, *([np.zeros(count)] if len(kept) < 4 else [])])
 
 
 def score_candidates(parts: Parts, situation: Situation) -> Scored:
@@ -220,6 +229,7 @@ def _choice(parts: Parts, situation: Situation, scored: Scored) -> Choice:
         received=got,
         exposure=Exposure.of(policy, roster, got),
         preferred=roster.positions(situation.preferred),
+        shown=situation.top_k + 1,  # one more: in a batch another one may come first
     )
     if situation.assigned is None or drawn.explored or drawn.position is None:
         return drawn

@@ -36,7 +36,7 @@ ERASED = "erased"
 
 # Built once: building a statement costs SQLAlchemy several times as much as running it.
 _KEEP = {
-    is_sqlite: build(IDEMPOTENCY).on_conflict_do_nothing()
+    is_sqlite: build(IDEMPOTENCY).on_conflict_do_nothing().returning(IDEMPOTENCY.c.key)
     for is_sqlite, build in ((True, sqlite.insert), (False, postgresql.insert))
 }
 _C = IDEMPOTENCY.c
@@ -151,7 +151,8 @@ class Idempotency:
             "contact_sha256": commitment(salt, claim.contact) if salt else None,
             "created_at": iso(self._clock()),
         }  # fmt: skip
-        if not connection.execute(_KEEP[self._database.is_sqlite], row).rowcount:
+        # What comes back says whether the row is ours: PostgreSQL's driver counts no rows of an insert.
+        if connection.execute(_KEEP[self._database.is_sqlite], row).first() is None:
             raise AnsweredError
 
     def forget(self, before: datetime) -> int:

@@ -92,6 +92,8 @@ class ColumnEffects:
 
     def __call__(self, values: Floats) -> Floats:
         """(n,) sum of the effects of (n, c) values; a missing one is at the mean, with half the points."""
+        if not self.criteria and not self.coefficient.any():
+            return np.zeros(len(values))
         shown = np.where(self.logged, np.sign(values) * np.log1p(np.abs(values)), values)
         scores = np.clip((shown - self.mean) / self.scale, -Z_BOUND, Z_BOUND)
         total = (np.where(np.isnan(scores), 0.0, scores) * self.coefficient).sum(axis=1)

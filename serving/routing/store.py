@@ -71,7 +71,7 @@ class LeadRow:
 _TICK = update(CLOCK).values(seq=CLOCK.c.seq + 1).returning(CLOCK.c.seq)
 _ADD_OFFER, _ADD_LEAD = insert(OFFERS), insert(LEADS)
 _FIRST = {
-    is_sqlite: build(STANDINGS).on_conflict_do_nothing()
+    is_sqlite: build(STANDINGS).on_conflict_do_nothing().returning(STANDINGS.c.partner_id)
     for is_sqlite, build in ((True, sqlite.insert), (False, postgresql.insert))
 }
 _TAKE = (
@@ -123,7 +123,8 @@ def take(
         return False
     fresh = {"partner_id": partner_id, "load": 1, "opted_out": 0, "last_offer_at": iso(at),
              "month": month, "received": 1, "seq": seq}  # fmt: skip
-    return bool(connection.execute(_FIRST[sqlite_], fresh).rowcount)
+    # What comes back says whether the row is ours: PostgreSQL's driver counts no rows of an insert.
+    return connection.execute(_FIRST[sqlite_], fresh).first() is not None
 
 
 def give_back(connection: Connection, partner_id: str, *, seq: int) -> None:

@@ -68,11 +68,9 @@ def partner_features(count: int, *, seed: int = 0, equal: bool = False) -> Any:
     return frame
 
 
-@cache
-def pair_bundle(name: str, seed: int = 1) -> Bundle:
-    """A routing model with a linear part and trees, on pairs of invented partners and leads."""
+def pair_rows(n: int, *, seed: int) -> tuple[Any, Any]:
+    """Features of pairs of invented partners and leads; and where their randomness stands."""
     rng = np.random.default_rng(seed)
-    n = 600
     frame = partner_features(n, seed=seed).reset_index(drop=True)
     for column in (*PAIR_COLUMNS, *LEAD_COLUMNS):
         flag = column.startswith("same")
@@ -80,6 +78,14 @@ def pair_bundle(name: str, seed: int = 1) -> Bundle:
         frame[column] = np.where(rng.random(n) < 0.1, np.nan, values)
     for column in ("lead_accept_rate", "lead_win_rate", "lead_offer_count_365d"):
         frame[column] = rng.random(n)
+    return frame, rng
+
+
+@cache
+def pair_bundle(name: str, seed: int = 1) -> Bundle:
+    """A routing model with a linear part and trees, on pairs of invented partners and leads."""
+    n = 600
+    frame, rng = pair_rows(n, seed=seed)
     spec = specs()[name].restricted_to(frame.columns)
     encoder = Encoder.fit(frame, spec)
     matrix = encoder.encode(frame)

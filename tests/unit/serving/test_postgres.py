@@ -11,6 +11,8 @@ import pytest
 from serving import audit
 from serving.auth import Identity, Keyring, create_key, revoke_key
 from serving.decisions import DecisionLog
+from serving.routing.idempotency import AnsweredError, Idempotency
+from serving.routing.store import take
 from serving.state import Database
 from tests.servers import postgres_server, skip_without_postgres
 from tests.unit.serving.test_decisions import decision
@@ -53,6 +55,20 @@ def test_keys_decisions_and_the_audit_chain_work_on_postgresql(database: Databas
     clock.advance(5)
     assert keys.verify(f"Bearer {key}") is None
     assert audit.broken_rows(database) == []
+
+
+def test_a_full_partner_is_never_taken_and_a_key_is_answered_once_on_postgresql(database: Database) -> None:
+    with database.write() as connection:
+        taken = [take(connection, "P1", capacity=2, at=NOW, seq=1, sqlite_=False) for _ in range(4)]
+    assert taken == [True, True, False, False]
+    first, second = (Idempotency(database, clock=lambda: NOW, random=os.urandom) for _ in range(2))
+    with first.claim("k", {}, owner="crm") as mine, second.claim("k", {}, owner="crm") as theirs:
+        with database.write() as connection:
+            first.finish(connection, mine, "the answer")
+        with pytest.raises(AnsweredError), database.write() as connection:
+            second.finish(connection, theirs, "another")
+        with database.read() as connection:
+            assert second.stored(connection, theirs) == "the answer"
 
 
 def test_workers_that_boot_or_write_at_once_wait_for_each_other(url: str, database: Database) -> None:
