@@ -5,17 +5,16 @@ Heavy libraries are imported inside the commands, so that `--help` answers at on
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from data.errors import InputError
 from partnerintel import __version__, environment
 from partnerintel.commands import drift as drift_commands
 from partnerintel.commands import fit as fit_commands
 from partnerintel.commands import tiers as tiers_commands
+from partnerintel.commands.given import HERE, Dir, day_of, project_of, utc_now
 from partnerintel.commands.person import app as person_app
 from partnerintel.commands.policy import app as policy_app
 from partnerintel.commands.vetting import app as vetting_app
@@ -51,8 +50,6 @@ app.add_typer(vetting_app, name="vetting")
 app.add_typer(person_app, name="person")
 tiers_commands.register(app)
 
-Dir = Annotated[Path, typer.Option("--workspace", "-w", help="Folder with partnerintel.yaml.")]
-HERE = Path()
 DEFAULT_OUTPUT = Path("scores.csv")
 DEMO = Path("var/demo")
 
@@ -81,27 +78,6 @@ def prepare(
         environment.hush()
 
 
-def _day(text: str | None) -> date | None:
-    """A date given as YYYY-MM-DD, or None."""
-    if text is None:
-        return None
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date()
-    except ValueError:
-        raise InputError(f"{text!r} is not a date.", allowed="YYYY-MM-DD, such as 2026-10-31") from None
-
-
-def _now() -> datetime:
-    """The one place on the command line that asks the clock; naive UTC."""
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
-def _open(workspace: Path) -> Project:
-    from partnerintel.settings import open_project
-
-    return open_project(workspace)
-
-
 @app.command()
 @guarded
 def init(
@@ -124,9 +100,9 @@ def ingest(workspace: Dir = HERE) -> None:
     """Read the mapped tables, check every row, keep the good ones, quarantine the rest."""
     from partnerintel import console, preparing
 
-    project = _open(workspace)
+    project = project_of(workspace)
     with progress("ingest") as tick:
-        report = preparing.ingest_tables(project, now=_now(), tick=tick)
+        report = preparing.ingest_tables(project, now=utc_now(), tick=tick)
     console.print_ingest(report)
 
 
@@ -139,9 +115,9 @@ def features(
     """Build the feature snapshots that are stale, and bring the newest one online."""
     from partnerintel import preparing
 
-    project, day = _open(workspace), _day(as_of) or _now().date()
+    project, day = project_of(workspace), day_of(as_of) or utc_now().date()
     with progress("features") as tick:
-        built = preparing.build_features(project, as_of=day, now=_now(), tick=tick)
+        built = preparing.build_features(project, as_of=day, now=utc_now(), tick=tick)
     typer.echo(f"{built.built_count} snapshots built, {built.kept} kept; online as of {built.online}")
 
 
@@ -158,10 +134,10 @@ def train(
     """Tune, fit and register a candidate, and evaluate it against the rules you have today."""
     from partnerintel import console, datasets, learning
 
-    project = _open(workspace)
+    project = project_of(workspace)
     for name in datasets.all_trainable(project) if model == "all" else [model]:
         with progress(f"train {name}") as tick:
-            learned = learning.train_model(project, name, now=_now(), trials=trials, seed=seed, tick=tick)
+            learned = learning.train_model(project, name, now=utc_now(), trials=trials, seed=seed, tick=tick)
         console.print_left_out(learned)
         console.print_report(learned.report)
         typer.echo(f"Model card: {project.workspace.report(name, learned.report['version'], 'html')}")
@@ -186,7 +162,7 @@ def evaluate(
     from partnerintel import console, learning
     from partnerintel.outputs import check_output
 
-    project, origins = _open(workspace), {"test_from": _day(test_from), "test_at": _day(test_at)}
+    project, origins = project_of(workspace), {"test_from": day_of(test_from), "test_at": day_of(test_at)}
     if json_file is not None:
         check_output(json_file)
     if model == "alerts":
@@ -194,7 +170,7 @@ def evaluate(
         return
     with progress(f"evaluate {model}") as tick:
         learned = learning.evaluate_model(
-            project, model, now=_now(), tick=tick, search_seconds=ceiling, **origins
+            project, model, now=utc_now(), tick=tick, search_seconds=ceiling, **origins
         )
     if json_file is not None:
         learning.write_figures(learned, json_file)
@@ -207,7 +183,7 @@ def _evaluate_alerts(project: Project, json_file: Path | None) -> None:
     from partnerintel.commands.alerts import print_alerts
 
     with progress("evaluate alerts") as tick:
-        report = alerting.evaluate(project, now=_now(), tick=tick)
+        report = alerting.evaluate(project, now=utc_now(), tick=tick)
     alerting.keep(project, report, json_file)
     print_alerts(report)
 
@@ -224,8 +200,8 @@ def promote(
     """Make a candidate the champion, if its gate passes."""
     from partnerintel import promoting
 
-    project = _open(workspace)
-    champion = promoting.promote_model(project, model, version=version, reason=reason, by=by, now=_now())
+    project = project_of(workspace)
+    champion = promoting.promote_model(project, model, version=version, reason=reason, by=by, now=utc_now())
     typer.echo(f"{model}: version {champion.version} is champion ({champion.reason})")
 
 
@@ -245,9 +221,9 @@ def score(
     """Score a file, or everyone, with intervals and reasons."""
     from partnerintel import console, scoring
 
-    project = _open(workspace)
+    project = project_of(workspace)
     with progress(f"score {model}") as tick:
-        scored = scoring.score_file(project, model, source=source, output=output, now=_now(), tick=tick)
+        scored = scoring.score_file(project, model, source=source, output=output, now=utc_now(), tick=tick)
     console.print_scored(scored, output)
 
 
@@ -261,7 +237,9 @@ def explain(
     """Print the score of one partner and the reasons that add up to it; recorded as a decision."""
     from partnerintel import answers, console
 
-    console.print_explanation(answers.explain_entity(_open(workspace), entity, model=model, now=_now()))
+    console.print_explanation(
+        answers.explain_entity(project_of(workspace), entity, model=model, now=utc_now())
+    )
 
 
 @app.command()
@@ -273,7 +251,7 @@ def replay(
     """Score a past decision again, with the features and model of then, and compare bit for bit."""
     from partnerintel import answers, console
 
-    found = answers.replay_decision(_open(workspace), decision_id, now=_now())
+    found = answers.replay_decision(project_of(workspace), decision_id, now=utc_now())
     console.print_replay(found)
     raise typer.Exit(0 if found["replayed"] == "identical" else 1)
 
@@ -292,7 +270,7 @@ def serve(
     """Serve the API until Ctrl-C."""
     from partnerintel import running
 
-    raise typer.Exit(running.serve(_open(workspace), host=host, port=port))
+    raise typer.Exit(running.serve(project_of(workspace), host=host, port=port))
 
 
 @app.command()
@@ -301,7 +279,7 @@ def build(workspace: Dir = HERE) -> None:
     """Build a bento that carries the champions, for a machine without this project."""
     from partnerintel import running
 
-    for line in running.build(_open(workspace), now=_now()):
+    for line in running.build(project_of(workspace), now=utc_now()):
         typer.echo(line)
 
 
@@ -314,7 +292,7 @@ def run(
     """Bring everything that is stale up to date, in order; a killed run leaves the old state or the new."""
     from partnerintel import nightly
 
-    nightly.run(_open(workspace), as_of=_day(as_of) or _now().date(), now=_now())
+    nightly.run(project_of(workspace), as_of=day_of(as_of) or utc_now().date(), now=utc_now())
 
 
 @app.command()
@@ -328,7 +306,7 @@ def demo(
     """Simulate a partner ecosystem and take it all the way to a served, explained score."""
     from partnerintel import demo as use_case
 
-    use_case.run(workspace, partners=partners, until=_day(until), now=_now(), serve=serve_it)
+    use_case.run(workspace, partners=partners, until=day_of(until), now=utc_now(), serve=serve_it)
 
 
 @keys_app.command("create")
@@ -345,8 +323,8 @@ def keys_create(
     """Create a key and print it, once."""
     from partnerintel import keys
 
-    project = _open(workspace)
-    typer.echo(keys.create(project, owner=owner, role=role, manager_id=manager_id, days=days, now=_now()))
+    project = project_of(workspace)
+    typer.echo(keys.create(project, owner=owner, role=role, manager_id=manager_id, days=days, now=utc_now()))
 
 
 @keys_app.command("list")
@@ -355,7 +333,7 @@ def keys_list(workspace: Dir = HERE) -> None:
     """List keys, without their secrets."""
     from partnerintel import console, keys
 
-    console.print_table(keys.listed(_open(workspace)))
+    console.print_table(keys.listed(project_of(workspace)))
 
 
 @keys_app.command("revoke")
@@ -366,7 +344,7 @@ def keys_revoke(
     """Revoke a key; the service follows within five seconds."""
     from partnerintel import keys
 
-    keys.revoke(_open(workspace), key_id, now=_now())
+    keys.revoke(project_of(workspace), key_id, now=utc_now())
     typer.echo(f"{key_id} revoked")
 
 

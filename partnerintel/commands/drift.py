@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from partnerintel.commands.given import HERE, Dir, project_of, utc_now
 from partnerintel.failing import guarded
 from partnerintel.progress import progress
 
-HERE = Path()
 MOST_COLUMNS = 10
 
 
@@ -23,17 +21,13 @@ def register(app: typer.Typer) -> None:
 
 def drift(
     model: Annotated[str, typer.Argument(help="Model name.")],
-    workspace: Annotated[
-        Path, typer.Option("--workspace", "-w", help="Folder with partnerintel.yaml.")
-    ] = HERE,
+    workspace: Dir = HERE,
 ) -> None:
     """Compare what the model in service was trained on with what it sees now; the nightly run does so too."""
     from partnerintel import drifting
-    from partnerintel.settings import open_project
 
-    now = datetime.now(UTC).replace(tzinfo=None)
     with progress(f"drift {model}") as tick:
-        told = drifting.drift_of_model(open_project(workspace), model, now=now, tick=tick)
+        told = drifting.drift_of_model(project_of(workspace), model, now=utc_now(), tick=tick)
     print_drift(told)
 
 

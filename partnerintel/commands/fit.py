@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from data.errors import InputError
+from partnerintel.commands.given import HERE, Dir, project_of, utc_now
 from partnerintel.failing import guarded
 from partnerintel.progress import progress
 
 MOST_SHOWN = 20
-Dir = Annotated[Path, typer.Option("--workspace", "-w", help="Folder with partnerintel.yaml.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,23 +34,21 @@ def fit_list(
     column: Annotated[
         list[str] | None, typer.Option("--map", help="FIELD=COLUMN; replaces the proposed mapping.")
     ] = None,
-    workspace: Dir = Path(),
+    workspace: Dir = HERE,
 ) -> None:
     """Rank a recruiter's list: faults, duplicates and existing partners marked, nothing else changed."""
     from partnerintel import prospects
     from partnerintel.console import print_table
-    from partnerintel.settings import open_project
 
-    now = datetime.now(UTC).replace(tzinfo=None)
     with progress("fit-list") as tick:
         found = prospects.rank_list(
-            open_project(workspace),
+            project_of(workspace),
             source,
             output=output,
             faults=faults,
             motion=motion,
             mapping=_mapping(column),
-            now=now,
+            now=utc_now(),
             tick=tick,
         )
     for note in found.notes:
@@ -82,15 +79,14 @@ def fit_stream(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Parquet file to write.")],
     identifier: Annotated[str, typer.Option("--id", help="Column that identifies a row.")] = "prospect_id",
     model: Annotated[str, typer.Option(help="fit, or fit.MOTION.")] = "fit",
-    workspace: Dir = Path(),
+    workspace: Dir = HERE,
 ) -> None:
     """Score a very long list chunk by chunk, with intervals and the factors behind each score."""
     from partnerintel import prospects
-    from partnerintel.settings import open_project
 
     with progress("fit-stream") as tick:
         rows = prospects.stream(
-            open_project(workspace), source, output, model=model, id_column=identifier, tick=tick
+            project_of(workspace), source, output, model=model, id_column=identifier, tick=tick
         )
     typer.echo(f"{rows:,} rows scored into {output}")
 
@@ -101,16 +97,15 @@ def profile(
         str | None, typer.Argument(help="fit, or fit.MOTION; default: every profile in service.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Markdown file to write.")] = None,
-    workspace: Dir = Path(),
+    workspace: Dir = HERE,
 ) -> None:
     """Print the ideal partner profile: which traits, how much, how sure, and what changed."""
     from partnerintel import prospects
     from partnerintel.outputs import check_output, write_whole
-    from partnerintel.settings import open_project
 
     if output is not None:
         check_output(output)
-    text = "\n".join(prospects.profile_pages(open_project(workspace), model=model))
+    text = "\n".join(prospects.profile_pages(project_of(workspace), model=model))
     if output is None:
         typer.echo(text)
     else:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from partnerintel.commands.given import HERE, Dir, project_of, utc_now
 from partnerintel.failing import guarded
 
 app = typer.Typer(no_args_is_help=True, help="Personal data of one person: show all of it, erase all of it.")
-Dir = Annotated[Path, typer.Option("--workspace", "-w", help="Folder with partnerintel.yaml.")]
 Who = Annotated[str, typer.Argument(help="contact_id, lead_id or e-mail address.")]
-HERE = Path()
 
 
 @app.command()
@@ -21,9 +18,8 @@ HERE = Path()
 def show(who: Who, workspace: Dir = HERE) -> None:
     """Print what is kept of a person: table rows, routed leads, quarantined cells."""
     from partnerintel import console, persons
-    from partnerintel.settings import open_project
 
-    console.print_json(persons.kept(open_project(workspace), who))
+    console.print_json(persons.kept(project_of(workspace), who))
 
 
 @app.command()
@@ -35,10 +31,8 @@ def erase(
 ) -> None:
     """Erase what names a person, everywhere and for good; decisions verify as before."""
     from partnerintel import persons
-    from partnerintel.settings import open_project
 
-    now = datetime.now(UTC).replace(tzinfo=None)
-    counts = persons.erase(open_project(workspace), who, by=by, now=now)
+    counts = persons.erase(project_of(workspace), who, by=by, now=utc_now())
     for where, count in counts.items():
         typer.echo(f"{where:18} {count:,} erased")
     typer.echo("Ingesting the same source again brings nothing back; your own files are yours to clean.")

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from data.errors import InputError
+from partnerintel.commands.given import HERE, Dir, day_of, project_of, utc_now
 from partnerintel.failing import guarded
 
 app = typer.Typer(no_args_is_help=True, help="Routing policies: add, compare, judge, promote, roll back.")
-Dir = Annotated[Path, typer.Option("--workspace", "-w", help="Folder with partnerintel.yaml.")]
 Version = Annotated[int, typer.Argument(min=1, help="As `policy list` shows it.")]
 Against = Annotated[int | None, typer.Option(min=1, help="Compare with this one; default: the one in force.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the figures here.")]
 By = Annotated[str, typer.Option(help="Who does it.")]
-HERE = Path()
 COMMAND_LINE = "command line"
 SHOWN = 20
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
-def _project(workspace: Path) -> Any:
-    from partnerintel.settings import open_project
-
-    return open_project(workspace)
 
 
 @app.command("list")
@@ -39,7 +26,7 @@ def list_(workspace: Dir = HERE) -> None:
     """List versions, newest first, and which of them decide."""
     from partnerintel import console, policy
 
-    console.print_table(policy.listed(_project(workspace), now=_now()))
+    console.print_table(policy.listed(project_of(workspace), now=utc_now()))
 
 
 @app.command()
@@ -48,7 +35,7 @@ def show(version: Version, workspace: Dir = HERE) -> None:
     """Print the rules of a version, defaults included."""
     from partnerintel import console, policy
 
-    console.print_json(policy.shown(_project(workspace), version, now=_now()))
+    console.print_json(policy.shown(project_of(workspace), version, now=utc_now()))
 
 
 @app.command()
@@ -62,7 +49,7 @@ def add(
     """Keep the rules of a file as a new version; nothing is routed by it yet."""
     from partnerintel import policy
 
-    found = policy.add(_project(workspace), file, name=name or file.stem, by=by, now=_now())
+    found = policy.add(project_of(workspace), file, name=name or file.stem, by=by, now=utc_now())
     typer.echo(f"routing policy {found.version} ({found.name}) is kept")
 
 
@@ -78,10 +65,10 @@ def diff(
     from partnerintel import policy_judging
     from partnerintel.progress import progress
 
-    project = _project(workspace)
+    project = project_of(workspace)
     _check(json_file)
     with progress("policy diff") as tick:
-        found = policy_judging.diff(project, version, against=against, now=_now(), tick=tick)
+        found = policy_judging.diff(project, version, against=against, now=utc_now(), tick=tick)
     _keep(json_file, found)
     _print_diff(found)
 
@@ -98,10 +85,10 @@ def evaluate(
     from partnerintel import policy, policy_judging
     from partnerintel.progress import progress
 
-    project = _project(workspace)
+    project = project_of(workspace)
     _check(json_file)
     with progress("policy evaluate") as tick:
-        found = policy_judging.evaluate(project, version, against=against, now=_now(), tick=tick)
+        found = policy_judging.evaluate(project, version, against=against, now=utc_now(), tick=tick)
     policy.keep_report(project, found)
     _keep(json_file, found)
     _print_evaluation(found)
@@ -121,7 +108,7 @@ def promote(
     """Put a version in force, if the log does not speak against it; or on trial with --canary."""
     from partnerintel import policy
 
-    new = policy.promote(_project(workspace), version, canary=canary, reason=reason, by=by, now=_now())
+    new = policy.promote(project_of(workspace), version, canary=canary, reason=reason, by=by, now=utc_now())
     typer.echo(_in_force(new))
 
 
@@ -131,9 +118,9 @@ def trial(json_file: Json = None, workspace: Dir = HERE) -> None:
     """Compare the version on trial with the one in force, by the leads that each decided."""
     from partnerintel import policy, policy_trial
 
-    project = _project(workspace)
+    project = project_of(workspace)
     _check(json_file)
-    found = policy_trial.judge(project, now=_now())
+    found = policy_trial.judge(project, now=utc_now())
     policy.keep_report(project, found, kind="trial")
     _keep(json_file, found)
     _print_trial(found)
@@ -149,7 +136,7 @@ def rollback(
     """End the trial, or go back to the version that was in force before."""
     from partnerintel import policy
 
-    typer.echo(_in_force(policy.rollback(_project(workspace), reason=reason, by=by, now=_now())))
+    typer.echo(_in_force(policy.rollback(project_of(workspace), reason=reason, by=by, now=utc_now())))
 
 
 @app.command()
@@ -162,18 +149,11 @@ def report(
     """Show who was offered leads, by tier, region and size, and what came of them."""
     from partnerintel import policy_judging
 
-    project = _project(workspace)
+    project = project_of(workspace)
     _check(json_file)
-    found = policy_judging.report_routing(project, since=_day(since), now=_now())
+    found = policy_judging.report_routing(project, since=day_of(since), now=utc_now())
     _keep(json_file, found)
     _print_report(found)
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return None if text is None else datetime.strptime(text, "%Y-%m-%d").date()
-    except ValueError:
-        raise InputError(f"{text!r} is not a date.", allowed="YYYY-MM-DD, such as 2026-10-31") from None
 
 
 def _check(path: Path | None) -> None:

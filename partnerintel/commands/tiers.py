@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from partnerintel.commands.given import HERE, Dir, project_of, utc_now
 from partnerintel.failing import guarded
 from partnerintel.progress import progress
 
 if TYPE_CHECKING:
     from evaluation.tiers import Deviation
     from models.tiering.simulate import Comparison
-    from partnerintel.settings import Project
 
 app = typer.Typer(no_args_is_help=True, help="Tiers: try rules, put them in force, review partners.")
-Dir = Annotated[Path, typer.Option("--workspace", "-w", help="Folder with partnerintel.yaml.")]
 Rules = Annotated[str, typer.Option("--policy", help="YAML file of the rules, or the name of a template.")]
-HERE = Path()
 MOVES_SHOWN = 10
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
-def _open(workspace: Path) -> Project:
-    from partnerintel.settings import open_project
-
-    return open_project(workspace)
 
 
 @app.command()
@@ -45,10 +32,10 @@ def simulate(
     from partnerintel import tiering
     from partnerintel.outputs import write_whole
 
-    project = _open(workspace)
+    project = project_of(workspace)
     with progress("simulate") as tick:
         tick("reviews", 0.2)
-        found, audit, now, new = tiering.simulate(project, policy, now=_now())
+        found, audit, now, new = tiering.simulate(project, policy, now=utc_now())
     print_comparison(found, now=now.name, new=new.name)
     typer.echo(
         f"\nHeld against earned under {now.name!r}: {audit.partners:,} partners, "
@@ -67,7 +54,7 @@ def review_command(workspace: Dir = HERE) -> None:
     """Review every partner now: refresh standings and the list of recommended changes."""
     from partnerintel import tiering
 
-    project, now = _open(workspace), _now()
+    project, now = project_of(workspace), utc_now()
     with progress("review") as tick:
         tick("partners", 0.2)
         typer.echo(tiering.review_in_words(project, as_of=now.date(), now=now))
@@ -83,7 +70,9 @@ def policy_command(
     """Put rules in force as a new version."""
     from partnerintel import tiering
 
-    version = tiering.put_policy(_open(workspace), policy, reason=reason, by="command line", now=_now())
+    version = tiering.put_policy(
+        project_of(workspace), policy, reason=reason, by="command line", now=utc_now()
+    )
     typer.echo(f"tier policy {version} is in force")
 
 
@@ -102,7 +91,9 @@ def register(root: typer.Typer) -> None:
         from partnerintel.qbr import write_pack
 
         safe = re.sub(r"[^\w.-]+", "_", partner)
-        typer.echo(write_pack(_open(workspace), partner, output or Path(f"qbr-{safe}.html"), now=_now()))
+        typer.echo(
+            write_pack(project_of(workspace), partner, output or Path(f"qbr-{safe}.html"), now=utc_now())
+        )
 
 
 def print_comparison(found: Comparison, *, now: str, new: str) -> None:
