@@ -21,6 +21,7 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 # A UTF-8 pair such as "Ã¼", which Windows-1252 text practically never holds: two encodings in one file.
 _DOUBLE = re.compile(rb"[\xc2\xc3][\x80-\xbf]")
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_CODE = re.compile(r"\s*\(PI-D\d+\)")
 _SAMPLE_ROWS = 200
 TEMPORARY = "upload.csv"
 """What the file is called while it is looked at; people are told the name they gave."""
@@ -103,8 +104,9 @@ def _undecodable(content: bytes, name: str, given: str | None, error: DataError)
         line = _first_bad(content, codec) if codec else None
     except LookupError:
         line = None
-    reason = error.message.split(": ", 1)[-1].replace(TEMPORARY, "the file").rstrip(".")
-    return refuse(name, reason, line=line, next_step=error.next_step, allowed=error.allowed)
+    reason = _CODE.sub("", error.message.split(": ", 1)[-1].replace(TEMPORARY, "the file")).rstrip(". ")
+    step = "Save it as CSV in UTF-8, or as .xlsx."
+    return refuse(name, reason, line=line, next_step=step, allowed=error.allowed)
 
 
 def _first_bad(content: bytes, codec: str) -> int | None:

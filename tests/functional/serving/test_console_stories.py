@@ -168,6 +168,29 @@ def test_a_recruiter_drops_a_list_and_takes_away_a_ranked_one(demo: Demo, browse
         assert not any(cell.startswith(("=", "+", "@")) for row in exported for cell in row)
         page.get_by_role("link", name="How good was it?").click()
         sound(seen, "recruiter-5-report")
+        at, who = exported[0].index("pi_rank"), exported[0].index("pi_prospect_id")
+        ranks = [(row[who], int(row[at])) for row in exported[1:] if row[at]]
+        told = "prospect_id,outcome\n" + "".join(f"{p},{'yes' if r % 3 == 1 else 'no'}\n" for p, r in ranks)
+        file = {"name": "back.csv", "mimeType": "text/csv", "buffer": told.encode()}
+        page.get_by_label("Drop a CSV or XLSX here").set_input_files(file)
+        page.get_by_role("button", name="Send the outcomes").click()
+        expect(page.get_by_role("status")).to_contain_text(f"{len(ranks)} outcomes kept")
+        expect(page.get_by_role("heading", name="Did the best come first?")).to_be_visible()
+        sound(seen, "recruiter-7-outcomes")
+
+
+def test_odd_headers_are_named_by_hand_without_a_second_upload(demo: Demo, browser: Any) -> None:
+    with visitor(browser, demo.served.url) as seen:
+        page = seen.page
+        seen.sign_in(demo.key("recruiter"), back="/console/lists")
+        upload(seen, b"Wer;Wo\nAcme GmbH;DE\nBaltic Data AB;SE\n", "odd.csv")
+        expect(page.get_by_role("status")).to_contain_text("We cannot tell which column holds the company")
+        page.get_by_role("button", name="Check the rows").click()
+        expect(page.get_by_role("alert")).to_contain_text("No column is said to hold")
+        page.get_by_label("Meaning of Wer").select_option("name")
+        sound(seen, "recruiter-8-odd-headers")
+        page.get_by_role("button", name="Check the rows").click()
+        expect(page.get_by_role("button", name="Rank 2 prospects")).to_be_visible()
 
 
 def test_a_long_list_shows_how_far_it_is_and_then_its_ranks(demo: Demo, browser: Any) -> None:

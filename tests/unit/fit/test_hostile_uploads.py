@@ -80,7 +80,8 @@ def test_text_that_is_none_is_refused_and_nothing_is_written(served: Any) -> Non
 
 
 def bombs_of(every: int) -> list[Any]:
-    return list(bombs())[::every]
+    """Hostile workbooks; one whose flipped byte changes nothing is none."""
+    return [b for b in bombs() if not b.title.startswith("byte ")][::every]
 
 
 @pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
