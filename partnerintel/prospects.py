@@ -89,7 +89,7 @@ def rank_list(
             options=options,
             progress=lambda done, of: tick(f"{done:,} rows", 0.1 + 0.8 * done / max(of, 1)),
         )
-    records = row_records("", intake, ranked)
+    records = list(row_records("", intake, ranked))
     about = {"model_version": models, "scored_at": now.isoformat(timespec="seconds") + "Z"}
     for path, statuses in ((output, None), (faults, ("fault",))):
         if path is not None:

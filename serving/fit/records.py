@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from serving.decisions import canonical
-from serving.fit.intake import Fault, Intake, ListRow
+from serving.fit.intake import Double, Existing, Fault, Intake, ListRow
 from serving.fit.ranking import Ranked
 
 
-def row_records(list_id: str, intake: Intake, ranked: Sequence[Ranked]) -> list[dict[str, Any]]:
-    """One record for each row of the file, by line."""
+def row_records(list_id: str, intake: Intake, ranked: Sequence[Ranked]) -> Iterator[dict[str, Any]]:
+    """One record for each row of the file, by line; each is made when it is asked for."""
     cells = dict(zip(intake.table.lines, intake.table.rows, strict=True))
     cells |= {f.line: f.given for f in intake.table.faults}
-    found = [_ranked(list_id, r, cells) for r in ranked]
-    for double in intake.doubles:
-        detail = {
-            "duplicate_of_line": double.of_line,
-            "match_probability": double.probability,
-            "match_evidence": list(double.evidence),
-        }
-        found.append(_record(list_id, "duplicate", double.row, cells, detail))
-    for known in intake.existing:
-        detail = {
-            "existing_partner_id": known.partner_id,
-            "match_probability": known.probability,
-            "match_evidence": list(known.evidence),
-        }
-        found.append(_record(list_id, "existing_partner", known.row, cells, detail))
-    found += [_fault(list_id, fault, cells) for fault in intake.faults]
-    return sorted(found, key=lambda r: r["line"])
+    places: list[tuple[int, Callable[..., dict[str, Any]], Any]] = [
+        *((r.row.line, _ranked, r) for r in ranked),
+        *((d.row.line, _double, d) for d in intake.doubles),
+        *((e.row.line, _existing, e) for e in intake.existing),
+        *((f.line, _fault, f) for f in intake.faults),
+    ]
+    for _, made_by, one in sorted(places, key=lambda place: place[0]):
+        yield made_by(list_id, one, cells)
+
+
+def _double(list_id: str, double: Double, cells: Mapping[int, Any]) -> dict[str, Any]:
+    detail = {
+        "duplicate_of_line": double.of_line,
+        "match_probability": double.probability,
+        "match_evidence": list(double.evidence),
+    }
+    return _record(list_id, "duplicate", double.row, cells, detail)
+
+
+def _existing(list_id: str, known: Existing, cells: Mapping[int, Any]) -> dict[str, Any]:
+    detail = {
+        "existing_partner_id": known.partner_id,
+        "match_probability": known.probability,
+        "match_evidence": list(known.evidence),
+    }
+    return _record(list_id, "existing_partner", known.row, cells, detail)
 
 
 def _ranked(list_id: str, one: Ranked, cells: Mapping[int, Any]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
@@ -69,7 +70,7 @@ class ListStore:
         with self._database.write() as connection:
             connection.execute(update(LISTS).where(LISTS.c.list_id == list_id).values(_dumped(values)))
 
-    def keep(self, list_id: str, rows: Sequence[Mapping[str, Any]], **values: Any) -> None:
+    def keep(self, list_id: str, rows: Iterable[Mapping[str, Any]], **values: Any) -> None:
         """The rows of a scored list, and what is then known of the list.
 
         Rows go in by the thousand, so that nobody else waits long for the database; they are shown once the
@@ -78,8 +79,8 @@ class ListStore:
         with self._database.write() as connection:
             for table in (ROWS, DETAILS):
                 connection.execute(delete(table).where(table.c.list_id == list_id))
-        for start in range(0, len(rows), INSERT_ROWS):
-            part = rows[start : start + INSERT_ROWS]
+        given = iter(rows)
+        while part := list(islice(given, INSERT_ROWS)):
             with self._database.write() as connection:
                 connection.execute(
                     insert(ROWS), [{k: v for k, v in r.items() if k != "detail"} for r in part]
