@@ -13,10 +13,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from data.errors import InputError
+from data.errors import InputError, NotFoundError
+from serving.auth import Identity
 from serving.console.forms import read_form
 from serving.console.pages import console_of, identity_of
 from serving.console.render import page
+from serving.errors import UnavailableError
 
 if TYPE_CHECKING:
     from serving.console.rooms import Cases
@@ -59,13 +61,29 @@ def _list(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
             state=state,
             states=STATES,
             change=change or "",
-            changes=[{**c, "company": console.directory.company(c["partner_id"])} for c in found["changes"]],
+            changes=[
+                {
+                    **c,
+                    "company": console.directory.company(c["partner_id"]),
+                    "peers": _peers(use_cases(), c["partner_id"], identity),
+                }
+                for c in found["changes"]
+            ],
             next_cursor=found["next_cursor"],
             policy=policy,
             version=version,
             cuts={t.name: t.cut for t in policy.tiers},
             note=DONE.get(query.get("done", ""), ""),
         )
+
+
+def _peers(cases: Cases, partner_id: str, identity: Identity) -> list[str]:
+    """Where the partner stands, in a few words a figure; empty where all is withheld, or it has left."""
+    try:
+        told = cases.tiers.comparing.of_partner(partner_id, identity=identity)["benchmarks"]
+    except (NotFoundError, UnavailableError):
+        return []
+    return [f"{b['label'].lower()} above {b['percentile']}%" for b in told if b["percentile"] is not None]
 
 
 def _decide(router: APIRouter, use_cases: Callable[[], Cases]) -> None:

@@ -18,7 +18,7 @@ from models.tiering.peers import METRICS, WITHHELD, releases_json
 from models.tiering.points import number
 from partnerintel.benchmarking import peers_of
 from tests.unit.serving.console_world import signed_in
-from tests.unit.serving.tiers_world import PARTNERS, members, open_tiers_world
+from tests.unit.serving.tiers_world import PARTNERS, members, nightly, open_tiers_world
 from tests.unit.serving.world import NOW, World
 
 IDS = [f"T{i:02}" for i in range(PARTNERS)]
@@ -161,6 +161,14 @@ def test_the_pages_of_the_console_show_the_same(world: World) -> None:
         if "qbr" in path:
             assert "Among its peers" in page.text
             assert "Value won in a year" in page.text
+
+
+def test_the_review_list_says_where_a_partner_stands(own: World) -> None:
+    nightly(own)
+    assert "Of its peers:" not in signed_in(own, "admin").get("/console/tiers").text
+    publish(own, members(own))
+    text = signed_in(own, "admin").get("/console/tiers").text
+    assert "value won in a year above" in text
 
 
 def ended(world: World, partner_id: str, *, days: int) -> None:
