@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from features.leadhistory import HISTORY_COLUMNS, deals_by_product, partner_rates
+from features.leadhistory import HISTORY_COLUMNS, own_deals, partner_rates
 from features.pairing import (
     LEAD_COLUMNS,
     PAIR_COLUMNS,
@@ -82,7 +82,7 @@ def moment_at(
     )
     rates = partner_rates(offers, types, as_of=as_of)
     frame = frame.assign(**{name: rates[name] for name in HISTORY_COLUMNS})
-    known = None if deals is None else deals_by_product(deals, as_of=as_of).reindex(frame.index).fillna(0.0)
+    known = own_deals(frame.index, deals, offers, as_of=as_of)
     return Moment(as_of, roster_columns(frame, tables, as_of=as_of), partner_block(frame, known))
 
 

@@ -20,13 +20,17 @@ PRIOR_LEADS = 10.0
 """Weight of the prior, in leads."""
 
 
-def offers_of(assignments: Any) -> Any:
+def offers_of(assignments: Any, *, leads: Any | None) -> Any:
     """One row for each offer, from the canonical `assignments` rows; of corrected rows the last version.
+
+    Args:
+        assignments: Canonical rows.
+        leads: Canonical rows, which say whose lead it was; None where there are none.
 
     Returns:
         DataFrame[assignment_id, lead_id, partner_id, propensity, offered_at, offered_known, answer,
-        answered_at, answered_known, outcome, closed_at, closed_known, value_usd, reason], sorted by
-        (offered_at, assignment_id).
+        answered_at, answered_known, outcome, closed_at, closed_known, value_usd, reason, account_domain],
+        sorted by (offered_at, assignment_id); `account_domain` in lower case, None where not known.
     """
     rows = assignments.assign(known_at=assignments["known_at"].fillna(assignments["event_at"]))
     order = ["assignment_id", "status", "known_at", *(["row_hash"] if "row_hash" in rows else [])]
@@ -40,7 +44,17 @@ def offers_of(assignments: Any) -> Any:
     found = offers.merge(answers, on="assignment_id", how="left").merge(
         closed, on="assignment_id", how="left"
     )
+    found["account_domain"] = found["lead_id"].map(_domains(leads)).astype(object)
     return found.sort_values(["offered_at", "assignment_id"], ignore_index=True)
+
+
+def _domains(leads: Any | None) -> dict[Any, str]:
+    """Lead → web domain of its account, as first sent: a later correction must not change the past."""
+    if leads is None or "domain" not in leads:
+        return {}
+    first = leads[leads["domain"].notna()].sort_values(["event_at", "known_at"], kind="stable")
+    first = first.drop_duplicates("lead_id", keep="first")
+    return dict(zip(first["lead_id"], first["domain"].astype(str).str.lower(), strict=True))
 
 
 def _stage(rows: Any, statuses: tuple[str, ...], at: str, known: str, name: str) -> Any:
@@ -78,11 +92,18 @@ def partner_rates(offers: Any, partner_types: Any, *, as_of: datetime) -> Any:
     )
 
 
-def deals_by_product(deals: Any, *, as_of: datetime) -> Any:
-    """Deals of each product that partners brought themselves in the two years before a date.
+def deals_by_product(deals: Any, offers: Any | None, *, as_of: datetime) -> Any:
+    """Deals of each product that partners made by themselves in the two years before a date.
 
-    Deals that came from a lead say what the vendor gave, not what the partner knows, so rows with
-    `sourced` = no are left out. A registration and a win of one deal count once.
+    Deals that came from a lead say what the vendor gave, not what the partner knows: a deal with an account
+    is left out once the partner was offered a lead of that account. Where no accounts of leads are known,
+    rows with `sourced` = no are left out instead, and with them repeat orders, which tell much about what a
+    partner sells. A registration and a win of one deal count once.
+
+    Args:
+        deals: Canonical rows.
+        offers: Of `offers_of`, or None.
+        as_of: Naive UTC; nothing known later counts.
 
     Returns:
         DataFrame, index partner_id, a column for each product, counts as float64.
@@ -91,9 +112,30 @@ def deals_by_product(deals: Any, *, as_of: datetime) -> Any:
     known = deals["known_at"].fillna(deals["event_at"])
     use = (deals["event_at"] < moment) & (known <= moment) & (deals["event_at"] >= moment - WINDOW)
     use &= deals["status"].isin(("registered", "won")) & deals["product"].notna()
-    use &= deals["sourced"].astype("boolean").fillna(True).to_numpy(dtype=bool)
+    given = None if offers is None else offers[offers["account_domain"].notna()]
+    if given is None or given.empty or "account_domain" not in deals:
+        use &= deals["sourced"].astype("boolean").fillna(True).to_numpy(dtype=bool)
+    else:
+        use &= ~_after_a_lead(deals, given, moment)
     seen = deals.loc[use, ["partner_id", "product", "deal_id"]].drop_duplicates()
     return pd.crosstab(seen["partner_id"], seen["product"]).astype(np.float64)
+
+
+def own_deals(partner_ids: Any, deals: Any | None, offers: Any | None, *, as_of: datetime) -> Any | None:
+    """`deals_by_product` of these partners, 0 where they made none; None where no deals are known at all."""
+    if deals is None:
+        return None
+    return deals_by_product(deals, offers, as_of=as_of).reindex(partner_ids).fillna(0.0)
+
+
+def _after_a_lead(deals: Any, given: Any, moment: pd.Timestamp) -> Any:
+    """Whether the partner of a deal had been offered a lead of the account before it, as far as was known."""
+    known = given[(given["offered_at"] < moment) & (given["offered_known"] <= moment)]
+    first = known.groupby(["partner_id", "account_domain"])["offered_at"].min()
+    domain = deals["account_domain"].astype(object).where(deals["account_domain"].notna(), "")
+    pairs = pd.MultiIndex.from_arrays([deals["partner_id"].astype(object), domain.astype(str).str.lower()])
+    offered = first.reindex(pairs).to_numpy(dtype="datetime64[ns]")
+    return offered <= deals["event_at"].to_numpy(dtype="datetime64[ns]")
 
 
 def _by(offers: Any, at: str, known: str, moment: pd.Timestamp, window: timedelta) -> Any:

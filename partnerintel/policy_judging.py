@@ -101,7 +101,8 @@ def report_routing(project: Project, *, since: date | None, now: datetime) -> di
 
     lake = _lake_with_offers(project)
     known_until = min(now, data_span(lake)[1])
-    offers = offers_of(with_service(read_tables(lake), project).assignments)
+    tables = with_service(read_tables(lake), project)
+    offers = offers_of(tables.assignments, leads=tables.leads)
     begin = datetime.combine(since, time()) if since else known_until - timedelta(days=365)
     offers = offers[(offers["offered_at"] >= begin) & (offers["offered_at"] <= known_until)]
     if offers.empty:
@@ -136,7 +137,9 @@ def _replayed(
     lake = _lake_with_offers(project)
     known_until = min(now, data_span(lake)[1])
     tables = with_service(read_tables(lake), project)
-    log = log_of(offers_of(tables.assignments), tables.leads, tables.deals, project.routing)
+    log = log_of(
+        offers_of(tables.assignments, leads=tables.leads), tables.leads, tables.deals, project.routing
+    )
     starts = _starts(project, known_until)
     since = datetime.combine(starts[0], time())
     leads = first_offers(log.offers, project.routing, since=since, known_until=known_until).tail(MOST_LEADS)

@@ -95,7 +95,8 @@ def _moment(project: Project, lake: Any) -> Any:
 
     newest = max(saved_as_ofs(project.workspace.features, view="firmographics"))
     snapshot = read_snapshots(project.workspace.features, as_ofs=[newest])
-    offers, deals = offers_of(lake.read("assignments")), lake.read("deals") if lake.has("deals") else None
+    deals, leads = (lake.read(n) if lake.has(n) else None for n in ("deals", "leads"))
+    offers = offers_of(lake.read("assignments"), leads=leads)
     at = datetime.combine(newest, time())
     return moment_at(snapshot, RosterTables.of(lake), offers=offers, deals=deals, as_of=at)
 

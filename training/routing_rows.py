@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import MissingDataError, NotEnoughEvidenceError
-from features.leadhistory import HISTORY_COLUMNS, deals_by_product, offers_of, partner_rates
+from features.leadhistory import HISTORY_COLUMNS, offers_of, own_deals, partner_rates
 from features.pairing import LEAD_COLUMNS, PAIR_COLUMNS, lead_block, lead_columns, pair_columns, partner_block
 from models.routing.settings import RoutingSettings
 from models.scorecard import Scorecard
@@ -91,7 +91,7 @@ def routing_dataset(
     Raises:
         NotEnoughEvidenceError: No offer falls between the snapshots, or none was answered.
     """
-    offers = offers_of(tables.assignments)
+    offers = offers_of(tables.assignments, leads=tables.leads)
     offers = offers[offers["offered_known"] <= pd.Timestamp(known_until)]
     rows = _joined(offers, snapshots, tables)
     rows = rows if label == "accept" else rows[_accepted(rows, settings)]
@@ -147,9 +147,8 @@ def _joined(offers: Any, snapshots: Any, tables: RoutingTables) -> Any:
 def _at_date(as_of: pd.Timestamp, part: Any, frame: Any, leads: Any, offers: Any, tables: Any) -> Any:
     """Rows of one snapshot date."""
     part = part[part["partner_id"].isin(frame.index)].reset_index(drop=True)
-    deals = deals_by_product(tables.deals, as_of=as_of) if tables.deals is not None else None
     rates = partner_rates(offers, frame["partner_type"], as_of=as_of)
-    block = partner_block(frame, _with_zeros(deals, frame))
+    block = partner_block(frame, own_deals(frame.index, tables.deals, offers, as_of=as_of))
     asked = leads.loc[part["lead_id"]].to_dict("records")
     at = frame.index.get_indexer(part["partner_id"])
     pair = pair_columns(lead_block(asked, block), np.arange(len(part)), block, at)
@@ -159,11 +158,6 @@ def _at_date(as_of: pd.Timestamp, part: Any, frame: Any, leads: Any, offers: Any
     history = rates.loc[mine, list(HISTORY_COLUMNS)].reset_index(drop=True)
     pairs = pd.DataFrame(pair, columns=list(PAIR_COLUMNS))
     return pd.concat([part, features, history, pairs, of_lead], axis=1)
-
-
-def _with_zeros(deals: Any, frame: Any) -> Any:
-    """Partners without deals have none, when anybody has."""
-    return None if deals is None else deals.reindex(frame.index).fillna(0.0)
 
 
 def _accepted(rows: Any, settings: RoutingSettings) -> Any:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import NotFoundError
-from features.leadhistory import HISTORY_COLUMNS, deals_by_product, offers_of, partner_rates
+from features.leadhistory import HISTORY_COLUMNS, own_deals, partner_rates
 from features.pairing import PartnerBlock, partner_block
 from features.rosters import RosterTables, roster_columns
 from models.routing.roster import Roster
@@ -70,7 +70,7 @@ class Block:
 
 
 def make_frame(
-    matrix: Any, roster: RosterTables, *, deals: Any | None, assignments: Any | None, now: datetime
+    matrix: Any, roster: RosterTables, *, deals: Any | None, offers: Any | None, now: datetime
 ) -> Any:
     """The frame of a block.
 
@@ -78,15 +78,15 @@ def make_frame(
         matrix: features.matrix.FeatureMatrix.
         roster: Where territories, certificates and ends come from.
         deals: Canonical rows, or None.
-        assignments: Canonical rows, or None.
+        offers: Of `features.leadhistory.offers_of`, or None.
         now: Naive UTC: nothing known later counts.
     """
     frame = roster_columns(matrix.frame, roster, as_of=now)
-    if assignments is not None:
-        rates = partner_rates(offers_of(assignments), frame["partner_type"], as_of=now)
+    if offers is not None:
+        rates = partner_rates(offers, frame["partner_type"], as_of=now)
         frame[list(HISTORY_COLUMNS)] = rates[list(HISTORY_COLUMNS)]
-    if deals is not None:
-        brought = deals_by_product(deals, as_of=now).reindex(frame.index).fillna(0.0)
+    brought = own_deals(frame.index, deals, offers, as_of=now)
+    if brought is not None:
         frame = frame.join(brought.rename(columns=lambda c: f"{PRODUCT}{c}"))
     times = matrix.features_as_of.astype("datetime64[s]").astype(str)
     return frame.assign(**{AS_OF: [f"{t}Z" for t in times]})

@@ -14,6 +14,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from data.errors import PartnerIntelError, PromotionConflictError
+from features.leadhistory import offers_of
 from features.rosters import RosterTables
 from models.routing.chance import draw
 from models.routing.policy import KIND, RoutingPolicy, read_policy
@@ -165,10 +166,11 @@ class Feed:
         from data.lake import Lake
 
         lake = Lake(self._shared.workspace / "lake")
-        deals, assignments = (lake.read(n) if lake.has(n) else None for n in ("deals", "assignments"))
-        frame = make_frame(
-            partners.matrix, RosterTables.of(lake), deals=deals, assignments=assignments, now=now
+        deals, assignments, leads = (
+            lake.read(n) if lake.has(n) else None for n in ("deals", "assignments", "leads")
         )
+        offers = None if assignments is None else offers_of(assignments, leads=leads)
+        frame = make_frame(partners.matrix, RosterTables.of(lake), deals=deals, offers=offers, now=now)
         block, content = block_of(frame)
         self._archive.keep(block, content, confirmed_at=partners.confirmed_at)
         if deals is None:

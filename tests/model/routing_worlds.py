@@ -29,7 +29,7 @@ from features.snapshot import build_features
 from features.source import lake_paths
 from models.catalog import specs
 from models.routing.choice import Exposure, chances
-from models.routing.inputs import RULES
+from models.routing.inputs import FEATURES, RULES
 from models.routing.policy import RoutingPolicy
 from models.routing.settings import RoutingSettings
 from training.estimators import fit
@@ -92,7 +92,7 @@ def past_of(
         return fit(dataset, final_split(dataset), params=params, seed=7, spread=False)
 
     models = Models(fitted("accept"), fitted("win"))
-    offers = offers_of(tables.assignments)
+    offers = offers_of(tables.assignments, leads=tables.leads)
     return Past(world, lake, tables, RosterTables.of(lake), offers, until, models)
 
 
@@ -235,7 +235,7 @@ def best_observable(past: Past) -> Callable[[Scene], Any]:
         row, column = np.nonzero(eligible_of(moment, leads))
         ids = np.array(moment.roster.partner_ids, dtype=object)[column]
         names = [leads[i]["lead_id"] for i in row]
-        frames.append(_numbers(pair_frame(moment, leads, row, column)))
+        frames.append(_seen(pair_frame(moment, leads, row, column)))
         accept, win = (f(past.world, names, ids) for f in (accept_probability, win_probability))
         truths.append(np.column_stack([accept, win]))
     inputs, truth = np.concatenate(frames), np.concatenate(truths)
@@ -250,12 +250,18 @@ def best_observable(past: Past) -> Callable[[Scene], Any]:
         by_id = {lead["lead_id"]: lead for lead in leads}
         row, column = np.nonzero(scene.eligible)
         asked = [by_id[a.lead_id] for a in scene.leads]
-        seen = _numbers(pair_frame(moment, asked, row, column))
+        seen = _seen(pair_frame(moment, asked, row, column))
         out = np.zeros(scene.eligible.shape)
         out[row, column] = np.clip(accept.predict(seen), 0, 1) * np.clip(win.predict(seen), 0, 1)
         return out
 
     return gain
+
+
+def _seen(frame: Any) -> Any:
+    """Everything the models see that is a number or a flag."""
+    names = [f.name for f in FEATURES if f.kind in ("number", "flag") and f.name in frame]
+    return frame[names].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _numbers(frame: Any) -> Any:

@@ -47,7 +47,7 @@ class Shop:
         self.lake = Lake(tmp / "lake")
         ingest(settings, base=settings.folder(EXAMPLES / NAME), lake=self.lake, ingested_at=INGESTED)
         self.tables, self.rosters = read_tables(self.lake), RosterTables.of(self.lake)
-        self.offers = offers_of(self.tables.assignments)
+        self.offers = offers_of(self.tables.assignments, leads=self.tables.leads)
         dates = [CUT - timedelta(days=30 * k) for k in range(15, -1, -1)]
         dataset = routing_dataset(
             specs()["routing_accept"],

@@ -60,9 +60,9 @@ def test_wins_of_a_hundred_leads(past: Past) -> None:
     assert wins["bid price"] >= wins["model + greedy"] - 0.5
     assert wins["batch"] >= wins["model + greedy"]
     assert wins["oracle"] >= max(wins.values()) - 1e-9
-    # The oracle knows who has silently left and how eager each partner is: no data shows that.
-    assert wins["batch"] >= 0.95 * wins["best of what can be seen"]
-    assert wins["batch"] >= 0.90 * wins["oracle"]
+    # The oracle knows each partner's hidden quality and engagement of the week: docs/decisions/0011.
+    assert wins["batch"] >= 0.97 * wins["best of what can be seen"]
+    assert wins["batch"] >= 0.92 * wins["oracle"]
 
 
 def test_prices_and_batches_pay_where_capacity_is_scarce(past: Past) -> None:

@@ -41,7 +41,7 @@ def offers() -> Any:
         stage("7", "L6", "C", "accepted", "2026-01-08"),
         stage("7", "L6", "C", "won", "2026-05-30", value_usd=100.0),
     ]
-    return offers_of(pd.DataFrame(rows))
+    return offers_of(pd.DataFrame(rows), leads=None)
 
 
 def test_outcomes_are_those_of_the_labels_and_unknown_until_their_time_is_over() -> None:

@@ -105,7 +105,7 @@ LOG = offers(
 
 def test_a_rate_is_drawn_toward_partners_of_its_type_and_a_new_partner_gets_theirs() -> None:
     types = pd.Series({"A": "reseller", "B": "reseller", "C": "reseller", "D": None})
-    found = partner_rates(offers_of(LOG), types, as_of=AS_OF)["lead_accept_rate"]
+    found = partner_rates(offers_of(LOG, leads=None), types, as_of=AS_OF)["lead_accept_rate"]
     prior = found["C"]
     assert found["A"] == pytest.approx((8 + PRIOR_LEADS * prior) / (8 + PRIOR_LEADS))
     assert found["B"] < found["D"] < found["C"] < found["A"]
@@ -113,24 +113,42 @@ def test_a_rate_is_drawn_toward_partners_of_its_type_and_a_new_partner_gets_thei
 
 def test_what_was_answered_after_the_date_does_not_count() -> None:
     types = pd.Series({"A": "x", "B": "x"})
-    before = partner_rates(offers_of(LOG[~LOG["assignment_id"].str.startswith("z")]), types, as_of=AS_OF)
-    after = partner_rates(offers_of(LOG), types, as_of=AS_OF)
+    before = partner_rates(
+        offers_of(LOG[~LOG["assignment_id"].str.startswith("z")], leads=None), types, as_of=AS_OF
+    )
+    after = partner_rates(offers_of(LOG, leads=None), types, as_of=AS_OF)
     assert after["lead_accept_rate"].tolist() == before["lead_accept_rate"].tolist()
     assert after["lead_offer_count_365d"].tolist() == [8, 2]
 
 
+DEALS_OF = pd.DataFrame(
+    {
+        "deal_id": ["d1", "d1", "d2", "d3", "d4", "d5"],
+        "partner_id": ["A", "A", "A", "A", "B", "A"],
+        "status": ["registered", "won", "registered", "lost", "won", "won"],
+        "product": ["cloud", "cloud", "backup", "cloud", "cloud", "edge"],
+        "sourced": [True, True, False, True, None, False],
+        "account_domain": ["one.example", "one.example", "Two.example", "two.example", None, "two.example"],
+        "event_at": pd.to_datetime(
+            ["2026-01-01", "2026-02-01", "2026-05-20", "2026-01-01", "2026-07-01", "2026-01-05"]
+        ),
+    }
+).assign(known_at=lambda rows: rows["event_at"])
+LEADS_OF = pd.DataFrame(
+    {"lead_id": ["La0"], "domain": ["TWO.example"], "event_at": [AS_OF], "known_at": [AS_OF]}
+)
+
+
 def test_deals_that_came_from_leads_do_not_make_a_specialist() -> None:
-    deals = pd.DataFrame(
-        {
-            "deal_id": ["d1", "d1", "d2", "d3", "d4"],
-            "partner_id": ["A", "A", "A", "A", "B"],
-            "status": ["registered", "won", "registered", "lost", "won"],
-            "product": ["cloud", "cloud", "backup", "cloud", "cloud"],
-            "sourced": [True, True, False, True, None],
-            "event_at": pd.to_datetime(
-                ["2026-01-01", "2026-02-01", "2026-01-01", "2026-01-01", "2026-07-01"]
-            ),
-        }
-    )
-    found = deals_by_product(deals.assign(known_at=deals["event_at"]), as_of=AS_OF)
-    assert found.to_dict() == {"cloud": {"A": 1.0}}
+    # `backup` was registered after the partner was offered a lead of that account; `edge` was sold before.
+    offered = offers_of(LOG, leads=LEADS_OF)
+    assert deals_by_product(DEALS_OF, offered, as_of=AS_OF).to_dict() == {"cloud": {"A": 1}, "edge": {"A": 1}}
+    earlier = AS_OF.replace(month=3)
+    assert deals_by_product(DEALS_OF, offered, as_of=earlier).to_dict() == {
+        "cloud": {"A": 1}, "edge": {"A": 1},
+    }  # fmt: skip
+
+
+def test_without_accounts_of_leads_only_what_a_partner_sourced_makes_a_specialist() -> None:
+    for unknown in (None, offers_of(LOG, leads=None)):
+        assert deals_by_product(DEALS_OF, unknown, as_of=AS_OF).to_dict() == {"cloud": {"A": 1}}

@@ -207,7 +207,7 @@ def test_what_was_routed_here_is_what_models_learn_from(fresh: Shop) -> None:
     tables = tuple(zip(("leads", "assignments"), frames, strict=True))
     added, again = ([lake.append(n, f, ingested_at=NOW).rows_new for n, f in tables] for _ in range(2))
     assert (added, again) == ([1, 5], [0, 0])
-    offers = offers_of(lake.read("assignments")).set_index("partner_id")
+    offers = offers_of(lake.read("assignments"), leads=None).set_index("partner_id")
     assert offers["answer"].to_dict() == {first: "declined", gone_on["partner_id"]: "accepted"}
     won = offers.loc[gone_on["partner_id"]]
     assert (won["outcome"], won["value_usd"]) == ("won", 5000.0)

@@ -55,7 +55,7 @@ def test_features_are_those_of_the_newest_snapshot_before_the_offer(snapshots: A
 
 def test_every_offer_old_enough_has_a_label_whatever_came_of_it(snapshots: Any, tables: Any) -> None:
     found = made(snapshots, tables, "accept")
-    offers = offers_of(tables.assignments)
+    offers = offers_of(tables.assignments, leads=tables.leads)
     old = offers["offered_at"].between(DATES[0], pd.Timestamp("2024-10-31") - pd.Timedelta(days=14))
     labelled = found.frame.iloc[found.outcomes["row_id"]]["assignment_id"]
     assert set(labelled) == set(offers.loc[old, "assignment_id"])

@@ -55,7 +55,7 @@ def project(tmp_path: Path) -> Project:
 
 def test_each_offer_is_there_once_with_its_course_and_its_propensity(project: Project) -> None:
     _, assignments = service_tables(project)
-    found = offers_of(assignments).set_index(["lead_id", "partner_id"])
+    found = offers_of(assignments, leads=None).set_index(["lead_id", "partner_id"])
     assert found.loc[("L1", "A"), ["answer", "reason"]].tolist() == ["declined", "too small"]
     won = found.loc[("L1", "B")]
     assert [won["answer"], won["outcome"], won["value_usd"], won["propensity"]] == [
