@@ -9,23 +9,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import MissingDataError
+from partnerintel.closed_alerts import risk_alerts, said_and_done, with_lost
 from partnerintel.outputs import write_whole
 from partnerintel.preparing import data_span, lake_of
 from partnerintel.progress import Tick
 from partnerintel.settings import Project
-from partnerintel.state import opened
 
 if TYPE_CHECKING:
     from evaluation.alert_panel import History, Stretch
-    from models.alerts.records import Alert
 
 MODEL, QUARTERS = "churn", 5
 HORIZON_DAYS = 90
 REPORT = "alerts"
 
 
-def evaluate(project: Project, *, now: datetime, tick: Tick) -> dict[str, Any]:
+def evaluate(project: Project, *, now: datetime, tick: Tick, quarters: int = QUARTERS) -> dict[str, Any]:
     """Replay the policy with models fitted before each quarter, and judge its alerts by what came after.
+
+    Args:
+        project: The workspace.
+        now: Naive UTC.
+        tick: Progress.
+        quarters: How many, the last ones.
 
     Raises:
         MissingDataError: There are no tables, so nobody has a past.
@@ -42,7 +47,7 @@ def evaluate(project: Project, *, now: datetime, tick: Tick) -> dict[str, Any]:
             next_step="Map `tables:` in partnerintel.yaml.",
         )
     dataset, _ = dataset_of(project, MODEL, now=now, tick=tick)
-    stretches = _stretches(project, dataset, tick=tick)
+    stretches = _stretches(project, dataset, quarters=quarters, tick=tick)
     lake, root = lake_of(project), project.workspace.features
     weeks = [w for s in stretches for w in s.weeks]
     tick("features, week by week", 0.7)
@@ -75,7 +80,7 @@ def real_alerts(project: Project, *, until: datetime) -> dict[str, Any] | None:
     from evaluation.alerts import hold_out, plain_hold_out
     from models.churn.label import departures
 
-    alerts = _opened(project)
+    alerts = risk_alerts(project)
     known = project.churn.known_after_days(HORIZON_DAYS)
     alerts = [a for a in alerts if a.opened_on + timedelta(days=known) <= until.date()]
     if not alerts:
@@ -95,19 +100,7 @@ def real_alerts(project: Project, *, until: datetime) -> dict[str, Any] | None:
         outcome[which] = left < np.datetime64(day, "us") + np.timedelta64(HORIZON_DAYS, "D")
     rows = [(a.partner_id, a.held_out, a.propensity) for a in alerts]
     frame = pd.DataFrame(rows, columns=["partner_id", "held_out", "propensity"])
-    return plain_hold_out(hold_out(frame, outcome))
-
-
-def _opened(project: Project) -> list[Alert]:
-    """All risk alerts there ever were, held-out ones included."""
-    from sqlalchemy import select
-
-    from serving.health.records import alert_of
-    from serving.health.tables import ALERTS
-
-    with opened(project) as database, database.read() as connection:
-        bodies = connection.execute(select(ALERTS.c.body).order_by(ALERTS.c.alert_id)).scalars().all()
-    return [a for a in map(alert_of, bodies) if a.kind == "risk"]
+    return {**plain_hold_out(hold_out(frame, outcome)), "closed_as": said_and_done(alerts, outcome)}
 
 
 def keep(project: Project, report: dict[str, Any], path: Path | None = None) -> Path:
@@ -127,10 +120,10 @@ def history(project: Project) -> History:
     lake = lake_of(project)
     managers = lake.read("partner_managers") if lake.has("partner_managers") else None
     activity = value_activity(lake, kinds=project.churn.value_activities)
-    return History(activity, terminations(lake), managers)
+    return History(activity, with_lost(project, terminations(lake), activity=activity), managers)
 
 
-def _stretches(project: Project, dataset: Any, *, tick: Tick) -> list[Stretch]:
+def _stretches(project: Project, dataset: Any, *, quarters: int, tick: Tick) -> list[Stretch]:
     """A model for each origin, in service from then until the next one."""
     from evaluation.alert_panel import Stretch
     from partnerintel.learning import recipe
@@ -138,7 +131,7 @@ def _stretches(project: Project, dataset: Any, *, tick: Tick) -> list[Stretch]:
     from training.splits import rolling_origin
 
     params, _ = recipe(project, MODEL)
-    splits = sorted(rolling_origin(dataset, origins=QUARTERS), key=lambda s: s.name)
+    splits = sorted(rolling_origin(dataset, origins=quarters), key=lambda s: s.name)
     starts = [date.fromisoformat(s.name) for s in splits]
     ends = [*starts[1:], starts[-1] + timedelta(days=7)]
     found = []

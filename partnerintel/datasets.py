@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from data.checks import Finding
 from data.errors import InputError, MissingDataError, NotFoundError
 from data.mapping import SnapshotMapping, nearest
+from partnerintel.closed_alerts import with_lost
 from partnerintel.preparing import DATED, data_span, lake_of, training_dates
 from partnerintel.progress import Tick
 from partnerintel.settings import Project
@@ -215,10 +217,12 @@ def _churn(project: Project, spec: ModelSpec, features: Any, lake: Lake, known_u
     from training.from_tables import from_tables, read_history
 
     default = CHURN_DEFAULT if project.training.default_scorecard else None
+    past = read_history(lake, settings=project.churn)
+    ended = with_lost(project, past.terminations, activity=past.activity)
     return from_tables(
         spec,
         features,
-        read_history(lake, settings=project.churn),
+        replace(past, terminations=ended),
         settings=project.churn,
         known_until=known_until,
         scorecard=project.scorecards.get(spec.name, default),

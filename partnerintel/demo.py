@@ -10,8 +10,9 @@ from typing import Any
 
 import typer
 
-from partnerintel import console, demo_world, keys, nightly, rows, running, scoring
+from partnerintel import alerting, console, demo_world, keys, nightly, rows, running, scoring
 from partnerintel.preparing import lake_of
+from partnerintel.progress import progress
 from partnerintel.settings import Project
 
 KEY_DAYS = 30
@@ -25,6 +26,7 @@ def run(workspace: Path, *, partners: int, until: date | None, now: datetime, se
     project, world = demo_world.settle(workspace, partners=partners, until=until, now=now)
     if world.state != "ready" or world.partner is None:
         nightly.run(project, as_of=world.until, now=now)
+        _judge_alerts(project, now=now)
         partner = _riskiest(project)
         world = replace(world, state="ready", partner=partner, manager=_manager_of(project, partner))
         demo_world.keep(workspace, world)
@@ -32,6 +34,12 @@ def run(workspace: Path, *, partners: int, until: date | None, now: datetime, se
     _show_keys(project, str(world.partner), world.manager, now=now)
     if serve:
         running.serve(project, host=None, port=None)
+
+
+def _judge_alerts(project: Project, *, now: datetime) -> None:
+    """The page that says whether alerts work, from the last quarter; all of them take a minute."""
+    with progress("evaluate alerts") as tick:
+        alerting.keep(project, alerting.evaluate(project, now=now, tick=tick, quarters=1))
 
 
 def _show_report(project: Project) -> None:

@@ -18,6 +18,9 @@ FALLBACK_GATE: Mapping[str, Any] = {"passed": False, "refusals": []}
 """Of the scorecard that serves before anything is learnt, which has no report: a person may go back to it."""
 
 
+ACTIONS = ("model.promote", "model.promote.override")
+
+
 def promote_model(
     project: Project, model: str, *, version: int | None, reason: str, by: str, now: datetime
 ) -> Champion:
@@ -54,7 +57,7 @@ def promote_model(
         reason=reason or "the gate passed",
         at=now,
     )
-    _record(project, champion, overridden=not gate["passed"])
+    record_promotions(project, model, overridden={champion.promoted_at} if not gate["passed"] else set())
     return champion
 
 
@@ -82,21 +85,36 @@ def _check_version(versions: Any, model: str, chosen: int) -> None:
         )
 
 
-def _record(project: Project, champion: Champion, *, overridden: bool) -> None:
-    """Promotions belong in the audit log, overrides with their reason."""
+def record_promotions(project: Project, model: str, *, overridden: set[datetime]) -> None:
+    """Put every promotion of the registry that the audit log lacks into it.
+
+    Registry and audit log may be different databases, so no transaction holds both. The registry's history is
+    written with the swap itself; what a crash kept out of the log is made up for by the next promotion.
+
+    Args:
+        project: The workspace.
+        model: Its promotions.
+        overridden: Times of those that a person decided against the gate.
+    """
     from serving import audit
-    from serving.state import Database
+    from serving.state import Database, iso
 
     database = Database(project.serving.database(project.workspace.root))
     try:
         database.migrate()
-        audit.append(
-            database,
-            at=champion.promoted_at,
-            actor=champion.promoted_by,
-            action="model.promote" + (".override" if overridden else ""),
-            object=f"{champion.model} {champion.version}",
-            detail={"reason": champion.reason},
-        )
+        with database.write() as connection:
+            known = audit.times_within(connection, actions=ACTIONS)
+            for row in project.registry().promotions(model):
+                at, name = datetime.fromisoformat(row["promoted_at"].rstrip("Z")), f"{model} {row['version']}"
+                if (name, iso(at)) in known:
+                    continue
+                audit.append_within(
+                    connection,
+                    at=at,
+                    actor=row["promoted_by"],
+                    action=ACTIONS[at in overridden],
+                    object=name,
+                    detail={"reason": row["reason"]},
+                )
     finally:
         database.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +39,12 @@ def append(
     """Add one row in its own transaction; returns its number."""
     with database.write() as connection:
         return append_within(connection, at=at, actor=actor, action=action, object=object, detail=detail)
+
+
+def times_within(connection: Connection, *, actions: Sequence[str]) -> set[tuple[str, str]]:
+    """Object and time of all rows of some actions."""
+    query = select(AUDIT_LOG.c.object, AUDIT_LOG.c.at).where(AUDIT_LOG.c.action.in_(actions))
+    return {(row.object, row.at) for row in connection.execute(query)}
 
 
 def append_within(

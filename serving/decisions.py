@@ -97,6 +97,10 @@ def unpack(columns: Sequence[str], numbers: bytes, texts: Mapping[str, str | Non
     return {**found, **texts}
 
 
+_ALIKE = ("entity_id", "owner", "kind", "model", "model_version", "manifest_sha256", "features_as_of",
+          "layout_sha256", "numbers", "texts", "options", "request")  # fmt: skip
+
+
 class DecisionLog:
     """Keeps decisions and gives them back.
 
@@ -148,6 +152,23 @@ class DecisionLog:
         if row is None or (identity.role != "admin" and row["owner"] != identity.owner):
             raise NotFoundError("There is no such decision.")
         return StoredDecision(_from_row(dict(row)), row["created_at"], row["owner"])
+
+    def same(self, decision: Decision, *, identity: Identity) -> Mapping[str, Any] | None:
+        """The answer of the caller's newest decision that is this one but for its id, if there is one.
+
+        The matrix may have changed since: what counts is the row that was scored.
+        """
+        row = _as_row(decision, once=_Once(), identity=identity, at=datetime.min)
+        c = DECISIONS.c
+        alike = [c[n] == row[n] for n in _ALIKE]
+        with self._database.read() as connection:
+            query = select(c.decision_id, c.response).where(*alike).order_by(c.created_at.desc()).limit(1)
+            found = connection.execute(query).first()
+        if found is None:
+            return None
+        former: Mapping[str, Any] = json.loads(found.response)
+        own = canonical(dict(decision.response)).replace(decision.decision_id, found.decision_id)
+        return former if canonical(former) == own else None
 
     def count(self) -> int:
         """How many there are."""

@@ -67,6 +67,11 @@ class Scoring:
         self, partner_ids: Sequence[str], wish: Wish, *, identity: Identity
     ) -> dict[str, Any]:
         """Churn of known partners, from the features in memory; unknown ones are entries under `errors`."""
+        return self._churn_of(partner_ids, wish, identity=identity, again=False)
+
+    def _churn_of(
+        self, partner_ids: Sequence[str], wish: Wish, *, identity: Identity, again: bool
+    ) -> dict[str, Any]:
         view = self._view()
         served = view.model(CHURN)
         partners = self._fresh(view)
@@ -77,7 +82,9 @@ class Scoring:
         scored = [
             _Scored({"partner_id": p}, i, {"partner_id": p}) for p, i in zip(known, inputs, strict=True)
         ]
-        results = self._decide(served, scored, wish, partners=partners, identity=identity, known=known)
+        results = self._decide(
+            served, scored, wish, partners=partners, identity=identity, known=known, again=again
+        )
         errors = [
             _unknown_partner(n, p)
             for n, (p, there) in enumerate(zip(partner_ids, seen, strict=True))
@@ -88,10 +95,13 @@ class Scoring:
     def churn_of_partner(self, partner_id: str, wish: Wish, *, identity: Identity) -> dict[str, Any]:
         """Churn of one known partner.
 
+        To look again is no new decision: while nothing that went into the score has changed, the caller is
+        given the decision that was recorded for it before.
+
         Raises:
             NotFoundError: Unknown, or another manager's: the two cannot be told apart.
         """
-        answer = self.churn_of_partners([partner_id], wish, identity=identity)
+        answer = self._churn_of([partner_id], wish, identity=identity, again=True)
         if not answer["results"]:
             raise NotFoundError("There is no such partner.")
         result: dict[str, Any] = answer["results"][0]
@@ -122,6 +132,7 @@ class Scoring:
         partners: Partners | None,
         identity: Identity,
         known: Sequence[str] = (),
+        again: bool = False,
     ) -> list[dict[str, Any]]:
         options = Options(
             horizons=chosen_horizons(wish.horizons_days, served),
@@ -134,29 +145,30 @@ class Scoring:
         answers = score_inputs(served, [s.row for s in scored], options, encoded=encoded)
         now = self._clock()
         kept = asdict(options)
-        decisions = []
+        decisions, results = [], []
         for one, scores in zip(scored, answers, strict=True):
             decision_id = new_id("dec", at=now, random=self._random)
             response = answer_of(one.entity, scores, decision_id)
-            decisions.append(
-                Decision(
-                    decision_id=decision_id,
-                    entity_id=one.entity,
-                    model=served.bundle.model,
-                    model_version=served.version,
-                    manifest_sha256=served.bundle.manifest_sha256,
-                    matrix_version=partners.matrix.version if partners else None,
-                    features_as_of=one.row.as_of,
-                    features=one.row.features,
-                    options={**kept, "stale": one.row.stale},
-                    request=one.sent,
-                    response=response,
-                )
+            decision = Decision(
+                decision_id=decision_id,
+                entity_id=one.entity,
+                model=served.bundle.model,
+                model_version=served.version,
+                manifest_sha256=served.bundle.manifest_sha256,
+                matrix_version=partners.matrix.version if partners else None,
+                features_as_of=one.row.as_of,
+                features=one.row.features,
+                options={**kept, "stale": one.row.stale},
+                request=one.sent,
+                response=response,
             )
+            former = self._decisions.same(decision, identity=identity) if again else None
+            results.append(dict(former or response))
+            decisions += [] if former else [decision]
             for score in scores.values():
                 self._counted(served.bundle.model, score["evidence"])
         self._decisions.record(decisions, identity=identity, at=now)
-        return [dict(d.response) for d in decisions]
+        return results
 
     def _fresh(self, view: View) -> Partners:
         """The features in memory, unless there are none or they have expired."""

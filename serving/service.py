@@ -25,6 +25,7 @@ from serving.fit import schemas as fit_schemas
 from serving.following import follow
 from serving.guard import Gatekeeping, Guard
 from serving.logs import without_messages
+from serving.patience import limit_headers
 from serving.routes import ROUTES
 from serving.routing import http as routing_http
 from serving.routing import schemas as routing_schemas
@@ -64,6 +65,7 @@ class GuardedService(bentoml.Service):
 
     def to_asgi(self, is_main: bool = True) -> App:
         """The application a worker serves."""
+        limit_headers()
         inner = super().to_asgi(is_main=is_main)
         # BentoML answers /livez, /readyz, /metrics, /docs.json and / itself; ours must be reached instead.
         inner.router.routes = [r for r in inner.router.routes if _is_ours(r)]

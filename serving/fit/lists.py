@@ -28,7 +28,7 @@ from serving.fit.partners import known_partners
 from serving.fit.ranking import rank
 from serving.fit.records import row_records
 from serving.fit.scoring import FitScoring
-from serving.fit.shapes import after_its_job, list_shape, record, unreadable
+from serving.fit.shapes import after_its_job, list_shape, recorded, unreadable
 from serving.fit.store import ListStore
 from serving.ids import new_id
 from serving.jobs import Progress, Work
@@ -104,9 +104,9 @@ class Lists:
                 "job_id": None,
                 "content": zlib.compress(content, 6),
                 "checked": first.packed(),
-            }
+            },
+            also=recorded(self._shared, identity, "fit_list.upload", list_id, {"rows": first.counts["rows"]}),
         )
-        record(self._shared, identity, "fit_list.upload", list_id, {"rows": first.counts["rows"]})
         if check and first.links is None and names_companies(used):
             return self.dry_run(list_id, identity=identity)
         return list_shape(self.store.read(list_id, identity=identity), dry_run=first.dry_run)
@@ -262,9 +262,13 @@ class Lists:
             content=None,
             checked=None,
             job_id=None,
-        )
-        record(
-            self._shared, identity, "fit_list.score", list_id, {"rows": intake.counts["rows"], "models": used}
+            also=recorded(
+                self._shared,
+                identity,
+                "fit_list.score",
+                list_id,
+                {"rows": intake.counts["rows"], "models": used},
+            ),
         )
         return {"list_id": list_id, "counts": intake.counts}
 

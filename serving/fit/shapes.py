@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from sqlalchemy import Connection
 
 from data.errors import DataError, InputError
 from serving import audit
@@ -76,13 +78,17 @@ def override_shape(made: Any) -> dict[str, Any]:
     return {n: getattr(made, n) for n in names}
 
 
-def record(shared: Shared, identity: Identity, action: str, list_id: str, detail: Mapping[str, Any]) -> None:
-    """Put what somebody did with a list into the audit log."""
-    audit.append(
-        shared.database,
-        at=shared.edges.clock(),
-        actor=f"{identity.owner} ({identity.key_id})",
-        action=action,
-        object=list_id,
-        detail=dict(detail),
+def recorded(
+    shared: Shared, identity: Identity, action: str, list_id: str, detail: Mapping[str, Any]
+) -> Callable[[Connection], int]:
+    """Puts what somebody does with a list into the audit log, in the transaction that does it."""
+    at, actor = shared.edges.clock(), f"{identity.owner} ({identity.key_id})"
+    return lambda connection: audit.append_within(
+        connection, at=at, actor=actor, action=action, object=list_id, detail=dict(detail)
     )
+
+
+def record(shared: Shared, identity: Identity, action: str, list_id: str, detail: Mapping[str, Any]) -> None:
+    """The same for what changes nothing, such as an export."""
+    with shared.database.write() as connection:
+        recorded(shared, identity, action, list_id, detail)(connection)

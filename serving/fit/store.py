@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -50,6 +50,9 @@ class Query:
     limit: int = 50
 
 
+Also = Callable[[Connection], object]
+
+
 class ListStore:
     """Keeps lists.
 
@@ -60,21 +63,22 @@ class ListStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """A new list, without rows."""
+    def add(self, row: Mapping[str, Any], *, also: Also) -> None:
+        """A new list, without rows; `also` belongs to the same transaction."""
         with self._database.write() as connection:
             connection.execute(insert(LISTS).values(_dumped(row)))
+            also(connection)
 
     def change(self, list_id: str, **values: Any) -> None:
         """Change columns of a list."""
         with self._database.write() as connection:
             connection.execute(update(LISTS).where(LISTS.c.list_id == list_id).values(_dumped(values)))
 
-    def keep(self, list_id: str, rows: Iterable[Mapping[str, Any]], **values: Any) -> None:
+    def keep(self, list_id: str, rows: Iterable[Mapping[str, Any]], *, also: Also, **values: Any) -> None:
         """The rows of a scored list, and what is then known of the list.
 
         Rows go in by the thousand, so that nobody else waits long for the database; they are shown once the
-        last transaction calls the list ready.
+        last transaction, to which `also` belongs, calls the list ready.
         """
         with self._database.write() as connection:
             for table in (ROWS, DETAILS):
@@ -88,7 +92,9 @@ class ListStore:
                 connection.execute(
                     insert(DETAILS), [{n: r[n] for n in ("list_id", "line", "detail")} for r in part]
                 )
-        self.change(list_id, **values)
+        with self._database.write() as connection:
+            connection.execute(update(LISTS).where(LISTS.c.list_id == list_id).values(_dumped(values)))
+            also(connection)
 
     def read(self, list_id: str, *, identity: Identity, content: bool = False) -> dict[str, Any]:
         """A list of the caller's own; an admin may read all.
@@ -171,14 +177,15 @@ class ListStore:
                 raise NotFoundError("The list ranks no such prospect.")
             return _rows(connection, list_id, [line])[0]
 
-    def post_outcomes(self, list_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Keep outcomes; one posted again replaces the former."""
+    def post_outcomes(self, list_id: str, rows: Sequence[Mapping[str, Any]], *, also: Also) -> None:
+        """Keep outcomes; one posted again replaces the former. `also` belongs to the same transaction."""
         with self._database.write() as connection:
             ids = [r["prospect_id"] for r in rows]
             for start in range(0, len(ids), 500):
                 part = OUTCOMES.c.prospect_id.in_(ids[start : start + 500])
                 connection.execute(delete(OUTCOMES).where(and_(OUTCOMES.c.list_id == list_id, part)))
             connection.execute(insert(OUTCOMES), [{**r, "list_id": list_id} for r in rows])
+            also(connection)
 
     def outcomes(self, list_id: str, prospect_id: str | None = None) -> dict[str, bool]:
         """Prospect → whether it succeeded; of all, or of one."""

@@ -18,7 +18,7 @@ from serving.fit.export import export_frame
 from serving.fit.outcome import aggregate_overrides
 from serving.fit.outcome_file import read_outcomes
 from serving.fit.scoring import FIT, FitScoring
-from serving.fit.shapes import after_its_job, list_shape, override_shape, record, unreadable
+from serving.fit.shapes import after_its_job, list_shape, override_shape, record, recorded, unreadable
 from serving.fit.store import STATUSES, ListStore, Query
 from serving.shared import Shared
 from serving.state import iso
@@ -240,8 +240,8 @@ class ScoredLists:
             if p in known
         ]
         if rows:
-            self.store.post_outcomes(list_id, rows)
-            record(self._shared, identity, "fit_list.outcomes", list_id, {"count": len(rows)})
+            told = recorded(self._shared, identity, "fit_list.outcomes", list_id, {"count": len(rows)})
+            self.store.post_outcomes(list_id, rows, also=told)
         return {"accepted": len(rows), "unknown": sorted(set(last) - known)}
 
     def post_outcome_file(

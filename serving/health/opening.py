@@ -108,7 +108,7 @@ def _background(shared: Shared, webhooks: Webhooks) -> tuple[Background, ...]:
     locks = shared.workspace / "serving"
     found = [
         Background(
-            "events", pump_of(shared).work, lock=locks / "events.lock", every_seconds=1.0, log=shared.log
+            "events", pump_of(shared).work, lock=locks / "events.lock", every_seconds=0.5, log=shared.log
         )
     ]
     if shared.settings.webhooks:

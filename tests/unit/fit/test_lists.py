@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from data.spreadsheet import read_table
+from serving.auth import Identity
 from tests.unit.fit.nasty import (
     DOUBLES,
     FAULTS,
@@ -23,6 +24,7 @@ from tests.unit.fit.nasty import (
 )
 from tests.unit.fit.served import open_fit_world
 
+ADMIN = Identity("k", "admin-owner", "admin")
 COUNTS = {
     "rows": 1_200, "ranked": GOOD, "faults": FAULTS, "duplicates": DOUBLES, "existing_partners": PARTNERS,
 }  # fmt: skip
@@ -353,3 +355,18 @@ def test_uploads_and_exports_are_on_the_audit_log(served: Any, scored: Any) -> N
         query = select(AUDIT_LOG.c.action).where(AUDIT_LOG.c.object == scored["list_id"])
         actions = set(connection.execute(query).scalars())
     assert {"fit_list.upload", "fit_list.score", "fit_list.export"} <= actions
+
+
+def test_a_list_that_cannot_be_put_on_record_is_not_kept(
+    served: Any, nasty: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list and its row of the audit log are one transaction."""
+    store = served.runtime.use_cases.fit.lists.store
+    before = {found["list_id"] for found in store.lists(identity=ADMIN, offset=0, limit=1_000)}
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError("no room")
+
+    monkeypatch.setattr("serving.fit.shapes.audit.append_within", full)
+    assert upload(served, nasty.content).status_code >= 500
+    assert {found["list_id"] for found in store.lists(identity=ADMIN, offset=0, limit=1_000)} == before

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -93,3 +94,19 @@ def test_a_decision_belongs_to_its_owner_and_to_admins(log: DecisionLog) -> None
     with pytest.raises(NotFoundError) as nobodys:
         log.read("dec_none", identity=Identity("k4", "else", "prm"))
     assert str(others.value) == str(nobodys.value)
+
+
+def test_looking_again_is_the_same_decision_until_something_changes(log: DecisionLog) -> None:
+    first = decision(1, a=1.5, b=math.nan, country="DE")
+    log.record([first], identity=ME, at=NOW)
+    again = replace(first, decision_id=new_id("dec", at=NOW, random=os.urandom), matrix_version="later")
+    assert log.same(again, identity=ME) == first.response
+    assert log.same(again, identity=Identity("k2", "somebody", "prm")) is None
+    for other in (
+        replace(again, features={**first.features, "a": 1.6}),
+        replace(again, manifest_sha256="1" * 64),
+        replace(again, options={"horizons": [90]}),
+        replace(again, features_as_of="2026-01-01T00:00:00Z"),
+        replace(again, response={"scores": {"30": {"value": 0.2}}}),
+    ):
+        assert log.same(other, identity=ME) is None
