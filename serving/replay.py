@@ -25,6 +25,7 @@ class Replay:
         model_of: Gives a version of a model, verified; raises our errors when it cannot.
         makers: For each further kind of decision, what makes its answer again.
         details: For some kinds, what more there is to show.
+        sees: Whether a caller sees a partner, and so what the nightly refresh decided about it.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class Replay:
         model_of: Callable[[str, str, str], Served],
         makers: Mapping[str, Maker] | None = None,
         details: Mapping[str, Maker] | None = None,
+        sees: Callable[[str, Identity], bool] | None = None,
     ) -> None:
-        self._decisions, self._model_of = decisions, model_of
+        self._decisions, self._model_of, self._sees = decisions, model_of, sees
         self._details = details or {}
         self._makers: dict[str, Maker] = {"score": self._score, **(makers or {})}
 
@@ -45,7 +47,12 @@ class Replay:
         Raises:
             NotFoundError: There is none, or it is another's.
         """
-        stored = self._decisions.read(decision_id, identity=identity)
+        sees = self._sees
+        stored = self._decisions.read(
+            decision_id,
+            identity=identity,
+            sees=(lambda entity: sees(entity.get("partner_id", ""), identity)) if sees else None,
+        )
         decision = stored.decision
         return {
             "decision_id": decision.decision_id,
@@ -67,6 +74,9 @@ class Replay:
 
     def _more(self, decision: Decision) -> dict[str, Any]:
         """What only decisions of this kind have to show."""
+        if decision.kind == "score":
+            # A score that opened an alert was judged by a policy.
+            return {"details": {"policy": kept}} if (kept := decision.options.get("policy")) else {}
         found = self._details.get(decision.kind)
         return {"details": dict(found(decision))} if found else {}
 

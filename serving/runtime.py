@@ -138,7 +138,16 @@ def _use_cases(shared: Shared, resident: Resident, champions: Champions, console
     makers = {"fit": fit.scoring.again(model_of), "tier": tiers.recommending.replay, **routing.makers}
     return Cases(
         scoring=scoring,
-        replay=Replay(shared.decisions, model_of=model_of, makers=makers, details=routing.details),
+        replay=Replay(
+            shared.decisions,
+            model_of=model_of,
+            makers=makers,
+            details=routing.details,
+            sees=lambda partner_id, identity: (
+                identity.role == "channel_manager"
+                and resident.view().sees(partner_id, manager_id=identity.manager_id or "")
+            ),
+        ),
         shelf=Shelf(resident.view, reports=shared.workspace / "reports"),
         health=healthy,
         metrics=metrics.page,

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from models.alerts.cycle import Book, Watched, turn
 from models.alerts.records import Alert
 from models.alerts.states import Doors, Reading
+from serving.decisions import DecisionLog
 from serving.errors import UnavailableError
 from serving.health.change import Changed, change_of
 from serving.health.night import Night, Refreshed, Rules
@@ -55,7 +56,7 @@ def refresh(database: Database, night: Night, rules: Rules) -> Refreshed:
             playbook=rules.playbook, silent_feeds=night.silent_feeds,
             new_id=lambda _: new_id("alr", at=night.now, random=night.random),
         )  # fmt: skip
-        writer = Writer(connection, night, rules, scored, changed, turned, on)
+        writer = Writer(connection, DecisionLog(database), night, rules, scored, changed, turned, on)
         writer.history(first=before is None)
         writer.alerts(was)
         writer.scores()

@@ -125,6 +125,7 @@ class AlertShape(Shape):
     outcome: str | None
     data_age_hours: float | None
     churn_probability_90: float | None = None
+    decision_id: str | None = None
     margin_at_risk: MoneyShape | None = None
     reasons: list[ReasonShape] = Field(default_factory=list)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -15,8 +15,9 @@ from models.alerts.cycle import Change, Turned
 from models.alerts.records import Alert
 from models.health_change import PARTS
 from serving import audit, outbox
-from serving.decisions import canonical
+from serving.decisions import DecisionLog, canonical
 from serving.health.change import Changed
+from serving.health.deciding import record_openings
 from serving.health.night import Night, Refreshed, Rules
 from serving.health.records import StoredAlert, write_alerts, write_before
 from serving.health.scores import Scored, eta_of, points_of, risk_of
@@ -38,6 +39,7 @@ class Writer:
     """Writes what a refresh came to into the open transaction."""
 
     connection: Connection
+    decisions: DecisionLog
     night: Night
     rules: Rules
     scored: Scored
@@ -64,13 +66,28 @@ class Writer:
             stale=partners.matrix.stale_features if partners else frozenset(),
             details=self.details,
         )
+        decided = self._decided([a for a in known if a.alert_id not in was and a.kind == "risk"])
         pairs = []
         for alert in live:
             old = was.get(alert.alert_id)
             fresh = self._stored(alert, old, told.get(alert.alert_id))
+            made = decided.get(alert.alert_id) or (old.shown.get("decision_id") if old else None)
+            if made is not None:
+                fresh = replace(fresh, shown={**fresh.shown, "decision_id": made})
             if old is None or fresh != old:
                 pairs.append((fresh, done.get(alert.alert_id, "refreshed")))
         write_alerts(self.connection, pairs, actor=ACTOR, at=self.night.now)
+
+    def _decided(self, opened: Sequence[Alert]) -> dict[str, str]:
+        """A decision for each alert that opens: the score it opened with, to be made again at any time."""
+        partners = self.night.view.partners
+        if partners is None:
+            return {}
+        places = {a.alert_id: self.places[a.partner_id] for a in opened}
+        return record_openings(
+            self.connection, self.decisions, self.scored, places, partners=partners,
+            settings=self.rules.settings, now=self.night.now, random=self.night.random,
+        )  # fmt: skip
 
     def _stored(self, alert: Alert, old: StoredAlert | None, told: Told | None) -> StoredAlert:
         if told is None:

@@ -16,9 +16,11 @@ from data.errors import InputError, NotFoundError
 from models.alerts.settings import AlertSettings
 from models.health_change import PARTS
 from serving import audit, outbox
+from serving.decisions import DecisionLog
 from serving.health.change import Rework
 from serving.health.queue import Wanted
 from serving.health.tables import ALERT_LOG, ALERTS, HEALTH_HISTORY, HEALTH_NOW
+from serving.replay import Replay
 from tests.unit.health.nights import KIM, LEE, ROOT, Nights
 
 LOW = AlertSettings(
@@ -229,6 +231,39 @@ def test_last_mondays_queue_is_shown_exactly_as_it_was(nights: Nights) -> None:
     assert nights.queue.as_of(moment - timedelta(days=1), ALL, identity=ROOT)["alerts"] == []
     own = nights.queue.as_of(moment, ALL, identity=LEE)["alerts"]
     assert {a["manager_id"] for a in own} == {"M2"}
+
+
+def test_every_opened_alert_is_a_decision_that_replays_bit_for_bit(nights: Nights) -> None:
+    """With the score, the model and the policy it was opened with; read by those who see the partner."""
+    nights.run(days=0)
+    opened = {str(a["alert_id"]): a for a in queue_of(nights)}
+    nights.now += timedelta(days=7)
+    nights.promote("2", seed=2)
+    moment = nights.now - timedelta(days=1)
+    before = nights.queue.as_of(moment, ALL, identity=ROOT)
+    nights.run()
+    replay = Replay(
+        DecisionLog(nights.database),
+        model_of=lambda model, version, identity: nights.models[version],
+        sees=lambda partner, who: nights.managers.get(partner) == who.manager_id,
+    )
+    for alert in queue_of(nights):
+        if str(alert["alert_id"]) not in opened:
+            continue
+        first = opened[str(alert["alert_id"])]
+        assert alert["decision_id"] == first["decision_id"]
+        shown = replay.show(str(alert["decision_id"]), identity=ROOT)
+        assert shown["replayed"] == "identical"
+        assert (shown["model_version"], shown["owner"]) == ("1", "refresh")
+        assert shown["details"]["policy"] == LOW.model_dump(mode="json")
+        (score,) = shown["response"]["scores"].values()
+        assert score["value"] == first["churn_probability_90"]
+        mine, other = (KIM, LEE) if alert["manager_id"] == "M1" else (LEE, KIM)
+        if alert["manager_id"] == mine.manager_id:
+            assert replay.show(str(alert["decision_id"]), identity=mine)["replayed"] == "identical"
+        with pytest.raises(NotFoundError):
+            replay.show(str(alert["decision_id"]), identity=other)
+    assert nights.queue.as_of(moment, ALL, identity=ROOT) == before
 
 
 def test_an_override_holds_through_refresh_and_retraining_and_both_values_show(nights: Nights) -> None:
