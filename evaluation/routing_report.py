@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 GROUPS = ("tier", "region", "size")
 MOST_SHOWN = 50
+LEAST_KNOWN = 10
+"""Known answers below which a rate of a group says nothing; it is left out then."""
 
 
 def exposure(offers: Any, partners: Any, *, by: str) -> list[dict[str, Any]]:
@@ -29,7 +31,7 @@ def exposure(offers: Any, partners: Any, *, by: str) -> list[dict[str, Any]]:
 
     Returns:
         Rows: group, partners, partner_share, offers, offer_share, reached_share (partners with any offer),
-        accept_rate, win_rate (of the accepted), wins_per_100_offers; None: nothing to divide by.
+        accept_rate, win_rate (of the accepted), wins_per_100_offers; None: fewer than `LEAST_KNOWN` known.
     """
     here = partners[by].fillna("none").astype(str)
     got = offers[by].fillna("none").astype(str)
@@ -47,9 +49,9 @@ def exposure(offers: Any, partners: Any, *, by: str) -> list[dict[str, Any]]:
                 "offers": len(part),
                 "offer_share": _ratio(len(part), len(offers)),
                 "reached_share": _ratio(int(members_here.isin(part["partner_id"]).sum()), members),
-                "accept_rate": _mean(part["accepted"]),
-                "win_rate": _mean(part.loc[accepted.to_numpy(), "won"]),
-                "wins_per_100_offers": _times(_mean(part["won"]), 100),
+                "accept_rate": _rate(part["accepted"]),
+                "win_rate": _rate(part.loc[accepted.to_numpy(), "won"]),
+                "wins_per_100_offers": _times(_rate(part["won"]), 100),
             }
         )
     return rows
@@ -180,6 +182,11 @@ def _ratio(part: float, whole: float) -> float | None:
 def _mean(values: Any) -> float | None:
     known = values.dropna()
     return _number(float(known.mean())) if len(known) else None
+
+
+def _rate(values: Any) -> float | None:
+    """A group's share of hits, where enough is known."""
+    return _mean(values) if values.notna().sum() >= LEAST_KNOWN else None
 
 
 def _times(value: float | None, factor: float) -> float | None:

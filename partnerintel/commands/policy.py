@@ -267,8 +267,8 @@ def _print_report(found: Mapping[str, Any]) -> None:
                     "of partners": _percent(row["partner_share"]),
                     "of offers": _percent(row["offer_share"]),
                     "reached": _percent(row["reached_share"]),
-                    "accepted": _percent(row["accept_rate"]),
-                    "won of accepted": _percent(row["win_rate"]),
+                    "accepted": _rate(row["accept_rate"]),
+                    "won of accepted": _rate(row["win_rate"]),
                 }
                 for row in rows
             ]
@@ -305,6 +305,11 @@ def _value(value: Mapping[str, float | None], scale: float) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.0f} %"
+
+
+def _rate(value: float | None) -> str:
+    """A group's rate; with fewer than ten known answers there is none."""
+    return "not enough" if value is None else _percent(value)
 
 
 def _shown(value: Any) -> str:

@@ -78,6 +78,8 @@ def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
         )
 
 
+LEAST_KNOWN = 10
+"""Known answers below which a rate says nothing: the page says "not enough" then."""
 ESTIMATES: Mapping[str, str] = {
     "logged": "What the log brought", "dr": "Doubly robust", "snips": "Self-normalised weights",
     "ips": "Weights", "dm": "Reward model",
@@ -148,15 +150,17 @@ def _others(found: Mapping[str, Any] | None, console: Console, partner: str) -> 
 
 
 def sla_of(offers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How offers were answered: counts by state, share in time, median hours to an answer."""
+    """How offers were answered: counts by state, share in time, median hours; None where too few were."""
     states = Counter(str(o["state"]) for o in offers)
     answered = [o for o in offers if o["answered_at"] and o["state"] != "expired"]
     hours = [_hours(o["offered_at"], o["answered_at"]) for o in answered]
     due = len(answered) + states["expired"]
     return {
         "states": dict(sorted(states.items())),
-        "in_time": sum(o["answered_at"] <= o["respond_by"] for o in answered) / due if due else None,
-        "median_hours": median(hours) if hours else None,
+        "in_time": sum(o["answered_at"] <= o["respond_by"] for o in answered) / due
+        if due >= LEAST_KNOWN
+        else None,
+        "median_hours": median(hours) if len(hours) >= LEAST_KNOWN else None,
     }
 
 
@@ -180,9 +184,13 @@ def exposure_of(offers: Sequence[Mapping[str, Any]], by: str) -> list[dict[str, 
 
 
 def _accepted(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """Share of those that were answered, or were due, that were accepted; None before any was."""
+    """Share of those that were answered, or were due, that were accepted; None where too few were."""
     over = [r for r in rows if r["state"] != "offered"]
-    return sum(r["state"] in ("accepted", "won", "lost") for r in over) / len(over) if over else None
+    return (
+        sum(r["state"] in ("accepted", "won", "lost") for r in over) / len(over)
+        if len(over) >= LEAST_KNOWN
+        else None
+    )
 
 
 def _hours(begun: str, ended: str) -> float:

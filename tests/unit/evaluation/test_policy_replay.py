@@ -127,8 +127,16 @@ def test_stretches_joined_are_as_good_as_one() -> None:
     assert judged.weights().tolist() == [2.0, 2.0, 2.0, 2.0]
 
 
-def test_exposure_counts_everybody_and_acceptance_every_answer() -> None:
+def test_a_rate_of_a_few_offers_is_left_out() -> None:
     rows = report.offers_of_replay(replayed())
+    partners = pd.DataFrame({"partner_id": ["A", "B", "C"], "tier": ["gold", "silver", "silver"]})
+    for row in report.exposure(rows, partners, by="tier"):
+        assert row["offers"] < report.LEAST_KNOWN
+        assert (row["accept_rate"], row["win_rate"], row["wins_per_100_offers"]) == (None, None, None)
+
+
+def test_exposure_counts_everybody_and_acceptance_every_answer() -> None:
+    rows = pd.concat([report.offers_of_replay(replayed())] * report.LEAST_KNOWN)
     partners = pd.DataFrame({"partner_id": ["A", "B", "C"], "tier": ["gold", "silver", "silver"]})
     found = {r["tier"]: r for r in report.exposure(rows, partners, by="tier")}
     assert found["silver"]["partners"] == 2

@@ -134,8 +134,9 @@ def test_offers_that_are_not_answered_yet_are_no_refusals() -> None:
     offer = {"turn": 0, "tier": "gold"}
     waiting = [{**offer, "state": "offered"}]
     assert exposure_of(waiting, "tier")[0]["accepted"] is None
-    answered = [*waiting, {**offer, "state": "accepted"}, {**offer, "state": "expired"}]
-    assert exposure_of(answered, "tier")[0]["accepted"] == 0.5
+    answered = [{**offer, "state": "accepted"}, {**offer, "state": "expired"}]
+    assert exposure_of([*waiting, *answered], "tier")[0]["accepted"] is None  # not enough
+    assert exposure_of([*waiting, *answered * 5], "tier")[0]["accepted"] == 0.5
 
 
 def test_cuts_that_do_not_rise_are_named() -> None:
