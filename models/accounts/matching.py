@@ -16,6 +16,7 @@ from models.accounts.records import read_records
 from models.accounts.scoring import Weights, load_weights
 
 LEAST = 0.1
+PAIRS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,15 @@ def best_match(
     Raises:
         InputError: A frame lacks id or name, or an id is not unique.
     """
-    scored = _two_lists(left, right, neighbours, weights)
-    order = np.lexsort((scored.b, -scored.probability, scored.a))
-    firsts = order[np.unique(scored.a[order], return_index=True)[1]]
-    found = (scored.match(int(r)) for r in firsts if scored.probability[r] >= least)
-    return {m.left_id: m for m in found}
+    used = weights or load_weights()
+    given = Comparison(read_records(left, role="left records"), read_records(right, role="right records"))
+    a, b = candidates(given.left, given.right, neighbours=neighbours)
+    probability = _probability(given, a, b, used)
+    order = np.lexsort((b, -probability, a))
+    firsts = order[np.unique(a[order], return_index=True)[1]]
+    firsts = firsts[probability[firsts] >= least]
+    scored = _scored(given, a[firsts], b[firsts], used)
+    return {m.left_id: m for m in (scored.match(row) for row in range(firsts.size))}
 
 
 def duplicates(
@@ -137,7 +142,7 @@ def duplicates(
     given = Comparison(read, read)
 
     def score(a: Positions, b: Positions) -> Floats:
-        return used.probability(given.signs(a, b))
+        return _probability(given, a, b, used)
 
     cut = used.merge if threshold is None else threshold
     # Exact copies are compared once, or a thousand of them would crowd out every other neighbour.
@@ -156,6 +161,13 @@ def _two_lists(left: Any, right: Any, neighbours: int, weights: Weights | None) 
     given = Comparison(read_records(left, role="left records"), read_records(right, role="right records"))
     found = candidates(given.left, given.right, neighbours=neighbours)
     return _scored(given, *found, weights or load_weights())
+
+
+def _probability(given: Comparison, a: Positions, b: Positions, weights: Weights) -> Floats:
+    """Block by block: the signs of millions of pairs at once would fill gigabytes."""
+    blocks = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, a.size, PAIRS_AT_ONCE)]
+    parts = [weights.probability(given.signs(a[block], b[block])) for block in blocks]
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def _scored(given: Comparison, a: Positions, b: Positions, weights: Weights) -> _Scored:
