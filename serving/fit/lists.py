@@ -40,7 +40,7 @@ AT_ONCE = 2_000
 CHECKED_AT_ONCE = 10_000
 """Rows compared with each other and with partners within a request; more are a job."""
 MOST_ROWS = 200_000
-"""Rows of a list: measured in docs/explanation/fit.md; twice as many would not fit a worker of 4 GB."""
+"""Rows of a list: what that costs is measured in docs/explanation/fit.md."""
 
 
 class Lists:
