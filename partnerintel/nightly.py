@@ -115,8 +115,11 @@ def _train(project: Project, model: str, *, now: datetime) -> tuple[str, Dataset
 
 def _finish(project: Project, model: str, *, now: datetime) -> str:
     """A version was registered and the night ended before its verdict."""
-    with progress(f"evaluate {model}") as tick:
-        learning.report_candidate(project, model, now=now, tick=tick)
+    try:
+        with progress(f"evaluate {model}") as tick:
+            learning.report_candidate(project, model, now=now, tick=tick)
+    except NotEnoughEvidenceError as error:
+        return f"not evaluated: {error}"
     return _promote(project, model, now=now)
 
 
