@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.metrics import Judged, Ranking, calibration_in_the_large
-from evaluation.origin import CHAMPION, MODEL, SCORECARD, Origin, probabilities
+from evaluation.origin import CHAMPION, MODEL, SCORECARD, Origin, fitted_references, probabilities
 from evaluation.resampling import Floats, Resampler
 from evaluation.settings import EvaluationSettings
 from models.calibration import fit_tweedie
 from models.glm import tweedie_losses
 from training.dataset import Dataset
-from training.estimators import fit, usable_scorecard
+from training.estimators import fit
 from training.params import Params
 from training.splits import Split
 
@@ -113,12 +113,7 @@ def run_amounts(
         "past_revenue": past,
         MODEL: probabilities(bundle, dataset, split.test),
     }
-    if usable_scorecard(dataset) is not None:
-        plain = fit(dataset, split, params=params, seed=seed, spread=False, scorecard_only=True)
-        predicted[SCORECARD] = probabilities(plain, dataset, split.test)
-    if champion is not None:
-        other = fit(dataset, split, params=champion, seed=seed, spread=False)
-        predicted[CHAMPION] = probabilities(other, dataset, split.test)
+    predicted |= fitted_references(dataset, split, params=params, seed=seed, champion=champion)
     return Origin(split, bundle, predicted, {"past_revenue": note})
 
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from evaluation.resampling import Floats
 from models.bundle import Bundle
 from training.dataset import Dataset
+from training.estimators import fit, usable_scorecard
+from training.params import Params
 from training.splits import Split
 
 MODEL, SCORECARD, CHAMPION, POOLED, CEILING = "model", "scorecard", "champion", "pooled", "ceiling"
@@ -42,3 +44,21 @@ def probabilities(bundle: Bundle, dataset: Dataset, rows: NDArray[np.int64]) -> 
 
     matrix = bundle.encode(dataset.rows(rows))
     return np.asarray(LINKS[bundle.link](bundle.eta(matrix, horizon=dataset.horizon_days)), dtype=float)
+
+
+def fitted_references(
+    dataset: Dataset, split: Split, *, params: Params, seed: int, champion: Params | None
+) -> dict[str, Floats]:
+    """Predictions for the test rows by what is fitted on the same rows beside the candidate.
+
+    The scorecard, where there is one that can be used; the champion's settings, where there is a champion, so
+    that neither side has seen the test.
+    """
+    found = {}
+    if usable_scorecard(dataset) is not None:
+        plain = fit(dataset, split, params=params, seed=seed, spread=False, scorecard_only=True)
+        found[SCORECARD] = probabilities(plain, dataset, split.test)
+    if champion is not None:
+        other = fit(dataset, split, params=champion, seed=seed, spread=False)
+        found[CHAMPION] = probabilities(other, dataset, split.test)
+    return found

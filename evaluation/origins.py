@@ -12,12 +12,12 @@ from data.errors import NotEnoughEvidenceError
 from evaluation.amounts import run_amounts
 from evaluation.bending import bent
 from evaluation.ceiling import searched_ceiling
-from evaluation.origin import CEILING, CHAMPION, MODEL, POOLED, SCORECARD, Origin, probabilities
+from evaluation.origin import CEILING, MODEL, POOLED, Origin, fitted_references, probabilities
 from evaluation.references import logistic, persistence, prevalence, recency_rule
 from evaluation.resampling import Floats
 from models.bundle import Bundle
 from training.dataset import Dataset
-from training.estimators import fit, fit_held, usable_scorecard
+from training.estimators import fit, fit_held
 from training.params import Params
 from training.splits import EMPTY, Split
 
@@ -54,12 +54,7 @@ def run_origin(
         "logistic": logistic(dataset, split),
         MODEL: probabilities(bundle, dataset, split.test),
     }
-    if usable_scorecard(dataset) is not None:
-        plain = fit(dataset, split, params=params, seed=seed, spread=False, scorecard_only=True)
-        predicted[SCORECARD] = probabilities(plain, dataset, split.test)
-    if champion is not None:
-        other = fit(dataset, split, params=champion, seed=seed, spread=False)
-        predicted[CHAMPION] = probabilities(other, dataset, split.test)
+    predicted |= fitted_references(dataset, split, params=params, seed=seed, champion=champion)
     if dataset.pooled is not None:
         predicted[POOLED] = pooled_probabilities(dataset, dataset.pooled, split, params=params, seed=seed)
     if search_seconds:

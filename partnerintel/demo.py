@@ -37,9 +37,9 @@ def run(workspace: Path, *, partners: int, until: date | None, now: datetime, se
 
 
 def _judge_alerts(project: Project, *, now: datetime) -> None:
-    """The page that says whether alerts work, from the last quarter; all of them take a minute."""
+    """The page that says whether alerts work, from the last two quarters; all of them take a minute."""
     with progress("evaluate alerts") as tick:
-        alerting.keep(project, alerting.evaluate(project, now=now, tick=tick, quarters=1))
+        alerting.keep(project, alerting.evaluate(project, now=now, tick=tick, quarters=2))
 
 
 def _show_report(project: Project) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
+
+from serving.followed import Followed
 
 Row = tuple[str, datetime, datetime]
 
@@ -18,27 +19,11 @@ class Agreements:
     """
 
     def __init__(self, lake: Path) -> None:
-        self._lake, self._lock = lake, Lock()
-        self._mark: tuple[int, int] | None = None
-        self._ends: tuple[Row, ...] = ()
+        self._ends = Followed[tuple[Row, ...]](lake / "manifest.json", lambda: _read(lake), empty=())
 
     def ended(self, *, at: datetime) -> Mapping[str, str]:
         """Partner → day its agreement ended (ISO text), for the ends known and past at a moment."""
-        return {p: ended.date().isoformat() for p, ended, known in self._rows() if ended < at and known <= at}
-
-    def _rows(self) -> tuple[Row, ...]:
-        mark = self._manifest()
-        with self._lock:
-            if mark != self._mark:
-                self._ends, self._mark = (_read(self._lake) if mark else ()), mark
-            return self._ends
-
-    def _manifest(self) -> tuple[int, int] | None:
-        try:
-            found = (self._lake / "manifest.json").stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size
+        return {p: ended.date().isoformat() for p, ended, known in self._ends() if ended < at and known <= at}
 
 
 def _read(folder: Path) -> tuple[Row, ...]:

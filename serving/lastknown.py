@@ -32,6 +32,6 @@ def mark(path: Path) -> tuple[int, int] | None:
     """Time and size of a file, to see that it changed; None when it is not there."""
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except OSError:
         return None
     return found.st_mtime_ns, found.st_size

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
+
+from serving.followed import Followed
 
 FIELDS = (
     "name",
@@ -51,9 +52,7 @@ class Directory:
     """
 
     def __init__(self, lake: Path) -> None:
-        self._lake, self._lock = lake, Lock()
-        self._mark: tuple[int, int] | None = None
-        self._known: Mapping[str, Company] = {}
+        self._known = Followed[Mapping[str, Company]](lake / "manifest.json", lambda: _read(lake), empty={})
 
     def company(self, partner_id: str) -> Company:
         """One partner; with its identifier alone when the lake does not know it."""
@@ -61,19 +60,7 @@ class Directory:
 
     def all(self) -> Mapping[str, Company]:
         """Every partner of the lake."""
-        mark = self._manifest()
-        with self._lock:
-            if mark != self._mark:
-                self._known = _read(self._lake) if mark else {}
-                self._mark = mark
-            return self._known
-
-    def _manifest(self) -> tuple[int, int] | None:
-        try:
-            found = (self._lake / "manifest.json").stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size
+        return self._known()
 
 
 def _read(folder: Path) -> Mapping[str, Company]:

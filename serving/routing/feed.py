@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
@@ -19,6 +18,7 @@ from features.rosters import RosterTables
 from models.routing.chance import draw
 from models.routing.policy import KIND, RoutingPolicy, read_policy
 from models.routing.settings import RoutingSettings
+from serving.lastknown import mark
 from serving.policies import InForce
 from serving.routing.block import Archive, Block, block_of, make_frame
 from serving.routing.pairmodel import PairModel
@@ -147,7 +147,7 @@ class Feed:
             ready, confirmed_at=partners.confirmed_at, degraded=partners.degraded, stale_views=stale[0],
             stale_features=stale[1], fault="",
         )  # fmt: skip
-        key = (partners.matrix.version, _mark(self._shared.workspace), now.date())
+        key = (partners.matrix.version, mark(self._shared.workspace / "lake" / "manifest.json"), now.date())
         if self._made_from is not None and found.block is not None:
             # Events change the matrix every second; each block is a file that is kept for replays.
             recent = now - self._made_at < BLOCK_EVERY
@@ -240,11 +240,3 @@ def _pair_model(served: Served | None, block: Block | None, current: PairModel |
     ):
         return current
     return PairModel(served, block)
-
-
-def _mark(workspace: Path) -> tuple[int, int] | None:
-    try:
-        found = (workspace / "lake" / "manifest.json").stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from data.errors import NotFoundError
@@ -14,9 +13,12 @@ from models.tiering.peers import WITHHELD, Place, places_of, read_releases
 from models.tiering.simulate import traits_of
 from serving.auth import Identity
 from serving.errors import UnavailableError
+from serving.followed import Followed
 from serving.lastknown import read_json
 from serving.tiers.recommending import manager_limit
 from serving.view import View
+
+Releases = tuple[str | None, Mapping[str, Release]]
 
 
 class Comparing:
@@ -37,10 +39,8 @@ class Comparing:
         ended: Callable[[datetime], Mapping[str, str]],
         clock: Callable[[], datetime],
     ) -> None:
-        self._view, self._path, self._ended, self._clock = view, path, ended, clock
-        self._lock = Lock()
-        self._mark: tuple[int, int] | None = None
-        self._kept: tuple[str | None, Mapping[str, Release]] = (None, {})
+        self._view, self._ended, self._clock = view, ended, clock
+        self._releases = Followed[Releases](path, lambda: _read(path), empty=(None, {}))
 
     def of_partner(self, partner_id: str, *, identity: Identity) -> dict[str, Any]:
         """One partner's benchmarks, metric by metric.
@@ -67,19 +67,8 @@ class Comparing:
             "warnings": [warning] if ended else [],
         }
 
-    def _releases(self) -> tuple[str | None, Mapping[str, Release]]:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None, {}
-        mark = (found.st_mtime_ns, found.st_size)
-        with self._lock:
-            if mark != self._mark:
-                self._kept, self._mark = _read(self._path), mark
-            return self._kept
 
-
-def _read(path: Path) -> tuple[str | None, Mapping[str, Release]]:
+def _read(path: Path) -> Releases:
     """What is kept; nothing where the file is damaged."""
     kept = read_json(path)
     try:

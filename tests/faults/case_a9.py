@@ -31,7 +31,7 @@ SHARES_PRODUCT = True
 ADMIN = Identity("0" * 12, "Kim", "admin")
 # Each makes one row of the chain wrong, or takes one out of its middle, or puts one in.
 EDITS = (
-    "UPDATE audit_log SET actor = 'nobody' WHERE seq = :seq",
+    "UPDATE audit_log SET actor = actor || '.' WHERE seq = :seq",
     "UPDATE audit_log SET at = '2020-01-01T00:00:00.000000Z' WHERE seq = :seq",
     "UPDATE audit_log SET detail = '{}' || ' ' WHERE seq = :seq",
     "UPDATE audit_log SET action = 'denied ' WHERE seq = :seq",
