@@ -231,5 +231,7 @@ def _moment(text: str) -> Any:
     try:
         found = datetime.fromisoformat(text)
         return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
-    except (ValueError, OverflowError):
+    except OverflowError:  # hours from one end of the calendar, in a zone beyond it
+        return datetime.min if found.year == datetime.min.year else datetime.max
+    except ValueError:
         raise InputError("That is not a time.", allowed="RFC 3339", pointer="/expires_at") from None

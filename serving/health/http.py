@@ -170,7 +170,9 @@ def moment(text: str, *, pointer: str) -> datetime:
         if found.tzinfo is None:
             raise ValueError("no zone")
         return found.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
+    except OverflowError:  # hours from one end of the calendar, in a zone beyond it
+        return datetime.min if found.year == datetime.min.year else datetime.max
+    except ValueError:
         allowed = "RFC 3339 with a zone, such as 2026-12-01T00:00:00Z"
         raise InputError("That is no time.", allowed=allowed, pointer=pointer) from None
 

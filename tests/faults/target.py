@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -65,6 +66,7 @@ class House:
         self._folder: Path | None = None
         self._made: dict[str, str] | None = None
         self._served: Served | None = None
+        self._template = Path()
 
     def prepare(self, folder: Path) -> None:
         """Where to keep things."""
@@ -82,11 +84,12 @@ class House:
         """A workspace with one model in service and a key of each role."""
         if self._folder is None:
             return make_workspace(root, config=config)
-        template = self._folder / "template"
         if self._made is None:
-            _, database, self._made = make_workspace(template, config=config)
+            # Of this process alone: what a forked case makes, its parent does not know.
+            self._template = self._folder / f"template-{os.getpid()}"
+            _, database, self._made = make_workspace(self._template, config=config)
             database.close()
-        shutil.copytree(template, root)
+        shutil.copytree(self._template, root)
         (root / "partnerintel.yaml").write_text(config)
         return Shop(root), Database(f"sqlite:///{root / 'state.db'}"), dict(self._made)
 
