@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from data.errors import InputError, NotFoundError, PromotionRefusedError
 from models.routing.policy import KIND, RoutingPolicy, read_policy
 from partnerintel.outputs import write_whole
+from partnerintel.rulefiles import read_rules_file
 from partnerintel.settings import Project
 from partnerintel.state import opened
 
@@ -39,15 +40,7 @@ def add(project: Project, path: Path, *, name: str, by: str, now: datetime) -> P
     Raises:
         InputError: The file cannot be read, or a rule cannot be used; the message names its place.
     """
-    import yaml
-
-    try:
-        body = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(
-            f"{path} cannot be read: {type(error).__name__}.", allowed="a YAML or JSON file of rules"
-        ) from None
-    rules = read_policy(body if body is not None else {})
+    rules = read_policy(read_rules_file(path))
     with policies_of(project) as policies:
         _ensure_first(policies, now=now)
         return policies.add(KIND, name, rules.to_json(), author=by, at=now)

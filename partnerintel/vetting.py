@@ -13,6 +13,7 @@ from data.errors import ConfigError, InputError, NotFoundError
 from data.mapping import parse_settings
 from models.fit.settings import VettingSettings
 from models.fit.vetting_change import Applicant, VettingChange, compare
+from partnerintel.rulefiles import read_rules_file
 from partnerintel.scoring import champion_bundle
 from partnerintel.settings import Project
 from partnerintel.state import opened
@@ -46,16 +47,8 @@ def read_rules(path: Path) -> VettingSettings:
     Raises:
         InputError: It cannot be read, or a rule cannot be used; the message names its place.
     """
-    import yaml
-
     try:
-        body = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(
-            f"{path} cannot be read: {type(error).__name__}.", allowed="a YAML or JSON file of rules"
-        ) from None
-    try:
-        return parse_settings(VettingSettings, body if body is not None else {}, at="vetting")
+        return parse_settings(VettingSettings, read_rules_file(path), at="vetting")
     except ConfigError as error:
         said = error.message.replace("partnerintel.yaml: vetting", path.name)
         raise InputError(said, allowed=error.allowed, next_step=error.next_step) from None

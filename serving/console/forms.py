@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
+from data.errors import InputError
 from serving.console.render import SESSION
 from serving.problems import FieldError, Problem, ProblemError
 
 MAX_FIELDS = 600
 """A list may have 500 columns, each with a box of its own."""
 CSRF = "csrf"
+MOST_OF_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -77,3 +80,15 @@ def check_token(request: Request, given: str) -> None:
         raise ProblemError(
             Problem(403, "The form has expired. Go back, load the page again and send it once more.")
         )
+
+
+async def chosen_file(form: FormData) -> tuple[bytes, str]:
+    """Content and name of the file of a form; a name is cut at what is kept of it.
+
+    Raises:
+        InputError: None was chosen.
+    """
+    file = form.get("file")
+    if not isinstance(file, UploadFile) or not file.filename:
+        raise InputError("No file was chosen.", allowed="a CSV or XLSX file", pointer="/file")
+    return await file.read(), file.filename[:MOST_OF_NAME]

@@ -9,14 +9,13 @@ from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from data.errors import InputError
 from serving.auth import Identity
 from serving.console.days import read_day
-from serving.console.forms import CSRF, Form, check_same_site, check_token, read_form
+from serving.console.forms import CSRF, Form, check_same_site, check_token, chosen_file, read_form
 from serving.console.grid import read_grid
 from serving.console.pages import console_of, identity_of
 from serving.console.render import page
@@ -75,15 +74,10 @@ def _birth(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
         check_same_site(request)
         async with open_form(request, fields=5, part_bytes=4096) as form:
             check_token(request, str(form.get(CSRF, "")))
-            file = form.get("file")
-            if not isinstance(file, UploadFile) or not file.filename:
-                raise InputError("No file was chosen.", allowed="a CSV or XLSX file", pointer="/file")
-            content, name = await file.read(), file.filename
+            content, name = await chosen_file(form)
             motion = str(form.get("motion", "")).strip() or None
         lists, identity = use_cases().fit.lists, identity_of(request)
-        found = await run_in_threadpool(
-            lambda: lists.upload(content, name[:200], identity=identity, motion=motion)
-        )
+        found = await run_in_threadpool(lambda: lists.upload(content, name, identity=identity, motion=motion))
         return RedirectResponse(path_of(found["list_id"]), status_code=303)
 
     @router.get(f"{BASE}/template")

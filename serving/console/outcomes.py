@@ -8,13 +8,12 @@ from typing import Any
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from data.errors import InputError
 from serving.console import charts
-from serving.console.forms import CSRF, check_same_site, check_token, read_form
+from serving.console.forms import CSRF, check_same_site, check_token, chosen_file, read_form
 from serving.console.lists import BASE, path_of
 from serving.console.pages import identity_of
 from serving.console.render import page
@@ -38,14 +37,11 @@ def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
         check_same_site(request)
         async with open_form(request, fields=3, part_bytes=4096) as form:
             check_token(request, str(form.get(CSRF, "")))
-            file = form.get("file")
-            if not isinstance(file, UploadFile) or not file.filename:
-                raise InputError("No file was chosen.", allowed="a CSV or XLSX file", pointer="/file")
-            content, name = await file.read(), file.filename
+            content, name = await chosen_file(form)
 
         def work() -> Response:
             identity = identity_of(request)
-            posted = use_cases().fit.scored.post_outcome_file(list_id, content, name[:200], identity=identity)
+            posted = use_cases().fit.scored.post_outcome_file(list_id, content, name, identity=identity)
             return _report(request, list_id, use_cases(), posted=posted)
 
         return await run_in_threadpool(work)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query
@@ -16,6 +15,7 @@ from serving.fit.capability import Fit
 from serving.fit.store import STATUSES
 from serving.fit.store import Query as RowQuery
 from serving.fit.uploads import SCHEMA, Upload, read_upload
+from serving.moments import naive_utc
 from serving.web import READ, SCORE, Answer, Caller, no_query, only
 
 TYPES = {
@@ -229,9 +229,6 @@ def _offset(cursor: str | None) -> int:
 def _moment(text: str) -> Any:
     """Naive UTC of an RFC 3339 time or a date."""
     try:
-        found = datetime.fromisoformat(text)
-        return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
-    except OverflowError:  # hours from one end of the calendar, in a zone beyond it
-        return datetime.min if found.year == datetime.min.year else datetime.max
+        return naive_utc(text, zoned=False)
     except ValueError:
         raise InputError("That is not a time.", allowed="RFC 3339", pointer="/expires_at") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query
@@ -17,6 +17,7 @@ from serving.health.digest import STYLE, digest_csv, digest_html
 from serving.health.http_events import mount_events
 from serving.health.opening import HealthCases
 from serving.health.queue import Wanted
+from serving.moments import naive_utc
 from serving.overrides import Override
 from serving.web import READ, SCORE, Answer, Caller, no_query, only
 
@@ -166,12 +167,7 @@ def moment(text: str, *, pointer: str) -> datetime:
         InputError: It is none, or has no zone.
     """
     try:
-        found = datetime.fromisoformat(text)
-        if found.tzinfo is None:
-            raise ValueError("no zone")
-        return found.astimezone(UTC).replace(tzinfo=None)
-    except OverflowError:  # hours from one end of the calendar, in a zone beyond it
-        return datetime.min if found.year == datetime.min.year else datetime.max
+        return naive_utc(text)
     except ValueError:
         allowed = "RFC 3339 with a zone, such as 2026-12-01T00:00:00Z"
         raise InputError("That is no time.", allowed=allowed, pointer=pointer) from None

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from serving.auth import Identity
 from serving.decisions import canonical
 from serving.health.tables import RECEIVED
 from serving.ids import new_id
+from serving.moments import naive_utc
 from serving.outbox import read_after
 from serving.problems import FieldError, pointer
 from serving.rows import MAX_TEXT, BadRow
@@ -247,11 +248,8 @@ def _moment(given: Any, now: datetime) -> tuple[str | None, str]:
     if not isinstance(given, str) or "T" not in given:
         return None, said
     try:
-        found = datetime.fromisoformat(given)
-        if found.tzinfo is None:
-            return None, said
-        plain = found.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
+        plain = naive_utc(given)
+    except ValueError:
         return None, said
     if plain > now + AHEAD:
         return None, "lies in the future"

@@ -351,6 +351,8 @@ def test_uploads_and_exports_are_on_the_audit_log(served: Any, scored: Any) -> N
 
     from serving.tables import AUDIT_LOG
 
+    path = f"/v1/fit/lists/{scored['list_id']}/export"
+    assert served.call("GET", path, role="recruiter", params={"format": "csv"}).status_code == 200
     with served.runtime.shared.database.read() as connection:
         query = select(AUDIT_LOG.c.action).where(AUDIT_LOG.c.object == scored["list_id"])
         actions = set(connection.execute(query).scalars())

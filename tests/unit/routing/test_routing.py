@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import select
 
 from data.errors import InputError, NotFoundError
 from data.lake import Lake
 from features.pairing import lead_block, lead_columns, pair_columns
-from serving.decisions import canonical
 from serving.errors import ConflictError
-from serving.routing.idempotency import AnsweredError, Idempotency
 from serving.routing.registrations import Account
-from serving.routing.tables import IDEMPOTENCY
 from serving.view import View
-from tests.unit.routing.shop import NOW, OTHER, PRM, Shop, pair_bundle, shop
+from tests.unit.routing.shop import NOW, PRM, Shop, pair_bundle, shop
 
 CLAIM = {
     "deal_id": "R77", "partner_id": "P0009", "status": "registered", "account_name": "Müller Maschinenbau AG",
@@ -39,12 +33,6 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A shop whose state the tests only add to."""
     deals = pd.DataFrame([CLAIM])
     with shop(tmp_path_factory.mktemp("shop"), deals=deals, capacity=1000) as made:
-        yield made
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Shop]:
-    with shop(tmp_path, partners=8, capacity=2, models=False) as made:
         yield made
 
 
@@ -217,81 +205,6 @@ def test_what_was_routed_here_is_what_models_learn_from(fresh: Shop) -> None:
 def test_nobody_in_the_territory_is_no_eligible_and_never_a_random_partner(fresh: Shop) -> None:
     found = fresh.route(fresh.lead(country="JP"))
     assert (found["outcome"], found["code"], found["offered_to"]) == ("unassigned", "no_eligible", None)
-
-
-def test_one_key_routes_once_and_gives_the_same_bytes_again(fresh: Shop) -> None:
-    routing, wanted = fresh.routing.routing, fresh.lead()
-    given: dict[str, Any] = {"key": "k", "request": {"a": 1}, "personal": {}}
-    first = routing.route(wanted, **given, identity=PRM)
-    assert routing.route(wanted, **given, identity=PRM) == first
-    with pytest.raises(InputError, match="another request"):
-        routing.route(wanted, **{**given, "request": {"a": 2}}, identity=PRM)
-    other = json.loads(routing.route(wanted, **given, identity=OTHER))
-    assert other["decision_id"] != json.loads(first)["decision_id"]
-    with pytest.raises(NotFoundError):
-        fresh.decision(json.loads(first)["decision_id"], identity=OTHER)
-
-
-def test_a_second_request_is_told_that_the_first_is_under_way(fresh: Shop) -> None:
-    keys = fresh.routing.routing.idempotency
-    with keys.claim("k", {"a": 1}, owner="crm"):
-        with pytest.raises(ConflictError, match="under way"), keys.claim("k", {"a": 1}, owner="crm"):
-            pass
-        with pytest.raises(InputError, match="another request"), keys.claim("k", {"a": 2}, owner="crm"):
-            pass
-        with keys.claim("k", {"a": 1}, owner="another"):
-            pass
-    with keys.claim("k", {"a": 1}, owner="crm"):
-        pass
-
-
-def test_who_finds_the_key_taken_at_commit_is_undone_and_gives_the_first_answer(fresh: Shop) -> None:
-    # Two workers: each has its own idea of what is under way.
-    edges, database = fresh.runtime.shared.edges, fresh.runtime.shared.database
-    here, there = (Idempotency(database, clock=edges.clock, random=edges.random) for _ in range(2))
-    with here.claim("k", {"a": 1}, owner="crm") as mine, there.claim("k", {"a": 1}, owner="crm") as theirs:
-        with database.write() as connection:
-            here.finish(connection, mine, "first")
-        with pytest.raises(AnsweredError), database.write() as connection:
-            there.finish(connection, theirs, "second")
-        with database.read() as connection:
-            assert there.stored(connection, theirs) == "first"
-
-
-def test_keys_are_remembered_as_long_as_the_settings_say(fresh: Shop) -> None:
-    routing, days = fresh.routing.routing, fresh.routing.settings.idempotency_days
-    fresh.route(key="old")
-    fresh.clock.advance((days - 1) * 86_400)
-    fresh.route(key="young")
-    assert routing.forget_keys() == 0
-    fresh.clock.advance(2 * 86_400)
-    assert routing.forget_keys() == 1
-    with fresh.runtime.shared.database.read() as connection:
-        assert connection.execute(select(IDEMPOTENCY.c.key)).scalars().all() == ["young"]
-
-
-NAMED = {"email": "canary@person.example"}
-
-
-def test_after_an_erasure_nothing_on_record_verifies_a_guess_and_a_retry_is_answered(fresh: Shop) -> None:
-    wanted, routing = fresh.lead(), fresh.routing.routing
-    request = wanted.lead.to_json()
-    given: dict[str, Any] = {"key": "k", "request": {"route": 1}, "identity": PRM}
-    first = routing.route(wanted, personal=NAMED, **given)
-    for other in ({"email": "somebody@else.example"}, {}):
-        with pytest.raises(InputError, match="another request"):
-            routing.route(wanted, personal=other, **given)
-    fresh.routing.wishes.erase(wanted.lead.lead_id, identity=PRM)
-    with fresh.runtime.shared.database.read() as connection:
-        row = connection.execute(select(IDEMPOTENCY).where(IDEMPOTENCY.c.key == "k")).mappings().one()
-    guesses = [{**request, "contact": NAMED}, {"route": {"route": 1}, "contact": NAMED}, NAMED]
-    hashes = {hashlib.sha256(canonical(g).encode()).hexdigest() for g in guesses}
-    assert not hashes & {str(v) for v in row.values()}
-    assert (row["salt"], row["contact_sha256"]) == (None, "erased")
-    assert routing.route(wanted, personal=NAMED, **given) == first
-    assert routing.route(wanted, personal={}, **given) == first
-    with pytest.raises(InputError, match="another request"):
-        routing.route(wanted, **{**given, "request": {"route": 2}}, personal=NAMED)
 
 
 def test_a_misspelt_account_that_is_registered_is_held_with_evidence_and_owner(quiet: Shop) -> None:
