@@ -31,6 +31,14 @@ def browser() -> Iterator[Any]:
         yield found
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _an_offer(served: Served) -> None:
+    """Pages of figures show tables only where there is something to count."""
+    lead = {"lead_id": "L-browser", "country": "DE", "industry": "software"}
+    answer = served.call("POST", "/v1/leads/route", json=lead, headers={"idempotency-key": "browser"})
+    assert answer.json()["outcome"] == "offered", answer.text
+
+
 def complaints(seen: Visitor) -> list[str]:
     """All but the 404 that was asked for."""
     return [c for c in seen.complaints if "404" not in c]
