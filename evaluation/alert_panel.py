@@ -13,9 +13,10 @@ import pandas as pd
 from models.alerts.margin import margin_at_risk_cents
 from models.bundle import Bundle
 from models.calibration import LINKS
-from models.churn.cohort import known, silence_days
+from models.churn.cohort import silence_days
 from models.churn.label import departures
 from models.churn.settings import ChurnSettings
+from models.churn.versions import Versions
 
 RECENCY = "days_since_last_login"
 COLUMNS = (
@@ -34,8 +35,8 @@ class History:
         managers: DataFrame[partner_id, manager_id, event_at, known_at]; may be empty.
     """
 
-    activity: Any
-    terminations: Any
+    activity: Versions
+    terminations: Versions
     managers: Any
 
 
@@ -131,14 +132,14 @@ def _horizon(bundle: Bundle, wanted: int) -> int:
 
 def _silent_days(history: History, partner_ids: Any, moment: Any) -> Any:
     """Days since the last value activity known then; NaN: there was none, so there is nothing to lose."""
-    seen = known(history.activity, by=moment)
+    seen = history.activity.known(by=moment)
     last = seen[seen["event_at"] < moment].groupby("partner_id")["event_at"].max()
     since = moment - last.reindex(partner_ids)
     return (since / pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
 
 
 def _ended(history: History, ids: Any, moment: Any) -> Any:
-    seen = known(history.terminations, by=moment)
+    seen = history.terminations.known(by=moment)
     return np.isin(ids, seen.loc[seen["event_at"] < moment, "partner_id"].to_numpy(dtype=object))
 
 

@@ -116,11 +116,13 @@ def history(project: Project) -> History:
     """Rows that outcomes and owners are read from."""
     from evaluation.alert_panel import History
     from features.cohort import terminations, value_activity
+    from models.churn.versions import Versions
 
     lake = lake_of(project)
     managers = lake.read("partner_managers") if lake.has("partner_managers") else None
     activity = value_activity(lake, kinds=project.churn.value_activities)
-    return History(activity, with_lost(project, terminations(lake), activity=activity), managers)
+    ended = with_lost(project, terminations(lake), activity=activity)
+    return History(Versions(activity), Versions(ended), managers)
 
 
 def _stretches(project: Project, dataset: Any, *, quarters: int, tick: Tick) -> list[Stretch]:

@@ -10,35 +10,9 @@ import numpy as np
 import pandas as pd
 
 from models.churn.settings import ChurnSettings
+from models.churn.versions import Versions
 
 LONG_GAP_QUANTILE = 0.9
-
-
-def known(rows: Any, *, by: Any) -> Any:
-    """Rows known by a moment: late ones left out, corrected ones in their last version.
-
-    Versions are told apart by an optional column `record_key`; without it every row stands for itself. A last
-    version without `event_at` says that the activity did not happen after all.
-    """
-    return _newest(in_order(rows), by=by)
-
-
-def in_order(rows: Any) -> Any:
-    """Versions of a record one after the other: sorted once, they can be asked about many dates.
-
-    The last version wins; equal times are settled by the content, so that row order does not matter.
-    """
-    if "record_key" not in rows.columns:
-        return rows
-    return rows.sort_values(["record_key", "known_at", "event_at"], kind="stable")
-
-
-def _newest(ordered: Any, *, by: Any) -> Any:
-    """The same of rows that stand in order."""
-    seen = ordered[ordered["known_at"] <= pd.Timestamp(by)]
-    if "record_key" in seen.columns:
-        seen = seen.drop_duplicates("record_key", keep="last")
-    return seen.dropna(subset=["event_at"])
 
 
 def build_cohort(activity: Any, terminations: Any, *, as_ofs: Sequence[date], settings: ChurnSettings) -> Any:
@@ -47,20 +21,20 @@ def build_cohort(activity: Any, terminations: Any, *, as_ofs: Sequence[date], se
     A partner whose agreement ended and who was active again afterwards is back.
 
     Args:
-        activity: DataFrame[partner_id, event_at, known_at] of value activities.
-        terminations: DataFrame[partner_id, event_at, known_at].
+        activity: DataFrame[partner_id, event_at, known_at[, record_key]] of value activities, or `Versions`.
+        terminations: The same, for agreements that ended.
         as_ofs: Midnights UTC.
         settings: The mapping's churn section.
 
     Returns:
         DataFrame[partner_id: str, as_of: datetime64[us]], sorted.
     """
-    activity, terminations = in_order(activity), in_order(terminations)
+    activity, terminations = Versions.of(activity), Versions.of(terminations)
     parts = [_cohort_at(activity, terminations, pd.Timestamp(a), settings) for a in sorted(set(as_ofs))]
     return pd.concat(parts, ignore_index=True) if parts else _frame(np.array([], dtype=object), pd.NaT)
 
 
-def _cohort_at(activity: Any, terminations: Any, as_of: Any, settings: ChurnSettings) -> Any:
+def _cohort_at(activity: Versions, terminations: Versions, as_of: Any, settings: ChurnSettings) -> Any:
     last = _last_before(activity, as_of)
     ended = _last_before(terminations, as_of)
     active = last[last >= as_of - pd.Timedelta(days=settings.active_within_days)]
@@ -69,8 +43,8 @@ def _cohort_at(activity: Any, terminations: Any, as_of: Any, settings: ChurnSett
     return _frame(np.sort(eligible.index.to_numpy(dtype=object)), as_of)
 
 
-def _last_before(rows: Any, as_of: Any) -> Any:
-    seen = _newest(rows, by=as_of)
+def _last_before(rows: Versions, as_of: Any) -> Any:
+    seen = rows.known(by=as_of)
     return seen[seen["event_at"] < as_of].groupby("partner_id")["event_at"].max()
 
 
@@ -87,7 +61,7 @@ def silence_days(activity: Any, partner_ids: Any, *, as_of: Any, settings: Churn
     """
     if settings.silence != "adaptive":
         return np.full(len(partner_ids), float(settings.silence))
-    seen = known(activity, by=as_of)
+    seen = Versions.of(activity).known(by=as_of)
     seen = seen[seen["event_at"] < pd.Timestamp(as_of)]
     days = seen.assign(day=seen["event_at"].dt.floor("D"))[["partner_id", "day"]].drop_duplicates()
     days = days.sort_values(["partner_id", "day"])

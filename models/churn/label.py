@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.churn.cohort import build_cohort, known, silence_days
+from models.churn.cohort import build_cohort, silence_days
 from models.churn.settings import ChurnSettings
+from models.churn.versions import Versions
 
 DAY = np.timedelta64(86_400_000_000, "us")
 NEVER = np.iinfo(np.int64).max
@@ -50,18 +51,19 @@ def build_labels(
     """Labels of the cohort as far as they are known.
 
     Args:
-        activity: DataFrame[partner_id, event_at, known_at[, record_key]] of value activities.
-        terminations: The same columns, for agreements that ended.
+        activity: DataFrame[partner_id, event_at, known_at[, record_key]] of value activities, or `Versions`.
+        terminations: The same, for agreements that ended.
         cohort: DataFrame[partner_id, as_of]; None: built by `build_cohort`.
         as_ofs: Midnights UTC.
         settings: The mapping's churn section.
         known_until: Rows known later are not used, and labels known later are not given.
     """
+    activity, terminations = Versions.of(activity), Versions.of(terminations)
     if cohort is None:
         cohort = build_cohort(activity, terminations, as_ofs=as_ofs, settings=settings)
     until = np.datetime64(pd.Timestamp(known_until).to_datetime64(), "us")
-    history = _Timeline(known(activity, by=known_until))
-    endings = _Timeline(known(terminations, by=known_until))
+    history = _Timeline(activity.known(by=known_until))
+    endings = _Timeline(terminations.known(by=known_until))
     outcomes, stacked = [_no_outcomes()], [_no_stacked()]
     for as_of in sorted({pd.Timestamp(a) for a in as_ofs}):
         partners = cohort.loc[cohort["as_of"] == as_of, "partner_id"].to_numpy(dtype=object)
@@ -103,7 +105,7 @@ def departures(
     moment, until = (np.datetime64(pd.Timestamp(t).to_datetime64(), "us") for t in (as_of, known_until))
     partners = np.asarray(partner_ids, dtype=object)
     silence = silence_days(activity, partners, as_of=as_of, settings=settings)
-    history, endings = (_Timeline(known(rows, by=known_until)) for rows in (activity, terminations))
+    history, endings = (_Timeline(Versions.of(r).known(by=known_until)) for r in (activity, terminations))
     departed = _departure(_Row(moment, partners, settings, until), history, endings, silence)
     found = departed.astype("datetime64[us]")
     found[departed == NEVER] = np.datetime64("NaT")
