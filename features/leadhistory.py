@@ -23,6 +23,8 @@ PRIOR_LEADS = 10.0
 def offers_of(assignments: Any, *, leads: Any | None) -> Any:
     """One row for each offer, from the canonical `assignments` rows; of corrected rows the last version.
 
+    It counts as known since the first one was: a value corrected later does not undo that the lead was won.
+
     Args:
         assignments: Canonical rows.
         leads: Canonical rows, which say whose lead it was; None where there are none.
@@ -34,7 +36,10 @@ def offers_of(assignments: Any, *, leads: Any | None) -> Any:
     """
     rows = assignments.assign(known_at=assignments["known_at"].fillna(assignments["event_at"]))
     order = ["assignment_id", "status", "known_at", *(["row_hash"] if "row_hash" in rows else [])]
-    rows = rows.sort_values(order, kind="stable").drop_duplicates(["assignment_id", "status"], keep="last")
+    since = rows.groupby(["assignment_id", "status"])["known_at"].transform("min")
+    rows = rows.assign(since=since).sort_values(order, kind="stable")
+    rows = rows.drop_duplicates(["assignment_id", "status"], keep="last")
+    rows = rows.drop(columns="known_at").rename(columns={"since": "known_at"})
     offers = _stage(rows, (OFFERED,), "offered_at", "offered_known", "_")
     offers = offers[["assignment_id", "lead_id", "partner_id", "propensity", "offered_at", "offered_known"]]
     answers = _stage(rows, ANSWERS, "answered_at", "answered_known", "answer")

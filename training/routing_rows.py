@@ -34,7 +34,7 @@ class RoutingTables:
     """What rows are made of, canonical rows of the lake.
 
     Attributes:
-        leads: Leads.
+        leads: Leads, one row each, as they were known when they were first offered.
         assignments: Offers and what came of them.
         deals: Deals, or None.
         parents: partner_id → parent company, where known.
@@ -64,7 +64,8 @@ def read_tables(lake: Any) -> RoutingTables:
     known = last[last["parent_id"].notna()]
     parents = dict(zip(known["partner_id"].astype(str), known["parent_id"].astype(str), strict=True))
     deals = lake.read("deals") if lake.has("deals") else None
-    return RoutingTables(_last_versions(lake.read("leads")), lake.read("assignments"), deals, parents)
+    assignments = lake.read("assignments")
+    return RoutingTables(_as_offered(lake.read("leads"), assignments), assignments, deals, parents)
 
 
 def routing_dataset(
@@ -122,10 +123,18 @@ def routing_dataset(
     )
 
 
-def _last_versions(leads: Any) -> Any:
+def _as_offered(leads: Any, assignments: Any) -> Any:
+    """One row for each lead: the last version known when it was first offered, else its first.
+
+    Later versions know the outcome: a CRM writes the value that was won over the one that was estimated.
+    """
     known = leads["known_at"].fillna(leads["event_at"])
+    offered = assignments[assignments["status"] == "offered"].groupby("lead_id")["event_at"].min()
     ordered = leads.assign(known_at=known).sort_values(["lead_id", "known_at", "row_hash"], kind="stable")
-    return ordered.drop_duplicates("lead_id", keep="last")
+    late = ordered["known_at"] > ordered["lead_id"].map(offered)
+    then = ordered[~late].drop_duplicates("lead_id", keep="last")
+    only_later = ordered[~ordered["lead_id"].isin(then["lead_id"])].drop_duplicates("lead_id", keep="first")
+    return pd.concat([then, only_later], ignore_index=True)
 
 
 def _joined(offers: Any, snapshots: Any, tables: RoutingTables) -> Any:

@@ -121,6 +121,13 @@ def test_what_was_answered_after_the_date_does_not_count() -> None:
     assert after["lead_offer_count_365d"].tolist() == [8, 2]
 
 
+def test_a_later_correction_does_not_undo_what_was_known() -> None:
+    types = pd.Series({"A": "x", "B": "x"})
+    corrected = LOG[LOG["status"] == "accepted"].assign(value_usd=9.0, known_at=pd.Timestamp("2027-01-01"))
+    found = partner_rates(offers_of(pd.concat([LOG, corrected]), leads=None), types, as_of=AS_OF)
+    assert found.equals(partner_rates(offers_of(LOG, leads=None), types, as_of=AS_OF))
+
+
 DEALS_OF = pd.DataFrame(
     {
         "deal_id": ["d1", "d1", "d2", "d3", "d4", "d5"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data.lake import Lake
 from data.simulate import simulate
 from features.leadhistory import offers_of
 from models.catalog import specs
 from models.routing.settings import RoutingSettings
-from training.routing_rows import RoutingTables, routing_dataset
+from training.routing_rows import RoutingTables, read_tables, routing_dataset
 
 SETTINGS = RoutingSettings(win_days=90)
 DATES = pd.date_range("2024-01-01", "2024-10-01", freq="MS")
@@ -89,6 +90,24 @@ def test_rows_learnt_from_do_not_change_when_the_future_is_cut_off(snapshots: An
     assert len(both) == len(then) > 100
     for name in names[1:]:
         np.testing.assert_array_equal(both[name], both[f"{name}_now"])
+
+
+def test_a_lead_is_as_it_was_known_when_it_was_offered(tables: Any, tmp_path: Path) -> None:
+    world = simulate("demo", partners=120, end=date(2024, 10, 31))
+    leads, won = world.tables["leads"], world.tables["assignments"]
+    won = won[won["status"] == "won"]
+    # What a CRM does: the value won is written over the value estimated, once the deal is closed.
+    closed = won.groupby("lead_id")["event_at"].max()
+    told = leads[leads["lead_id"].isin(closed.index)].assign(estimated_value_usd=1.0)
+    told["known_at"] = told["lead_id"].map(closed)
+    lake = Lake(tmp_path)
+    for name, rows in {**world.tables, "leads": pd.concat([leads, told])}.items():
+        if name in ("partners", "leads", "assignments"):
+            lake.append(name, rows, ingested_at=datetime(2024, 11, 1))
+    read = read_tables(lake).leads.set_index("lead_id")
+    assert read.index.is_unique
+    assert set(read.index) == set(leads["lead_id"])
+    assert (read.loc[closed.index, "estimated_value_usd"] != 1.0).all()
 
 
 def test_test_dates_hold_enough_offers_and_lie_before_them(snapshots: Any, tables: Any) -> None:
