@@ -115,6 +115,12 @@ _ALL = (
     _note(42, "All values are missing", "Take the column out of the mapping, or fill it."),
     _note(43, "Text is not UTF-8; another encoding was taken", "Name the `encoding:`, or save as UTF-8."),
     _note(44, "Table is not checked against partners", "Map the partners table."),
+    _note(
+        45,
+        "Rows without `known_at` correct earlier ones, from now on",
+        "Nothing, when the source changed. When the mapping did, move `lake/` away and ingest again, so that "
+        "earlier dates are read with it too; what came over HTTP is in it as well.",
+    ),
     _refused(60, "Label has one class only", "Add rows with the other outcome; check `positive:`."),
     _refused(61, "Entity appears twice at one date", "Keep one row for each entity and as_of."),
     _refused(62, "Label cannot be read", "Use 0/1, true/false, yes/no, numbers, or give `positive:`."),

@@ -237,6 +237,9 @@ def _repetitions(contract: TableContract, connection: Any, good: str, result: Ap
     if result.rows_duplicate:
         reason = f"{result.rows_duplicate:,} rows repeat another one exactly and count once"
         notes.append(finding("PI-D040", contract.name, reason=reason))
+    if result.rows_corrected:
+        reason = f"{result.rows_corrected:,} rows correct earlier ones and count from now on"
+        notes.append(finding("PI-D045", contract.name, field="known_at", reason=reason))
     keys = ", ".join(quoted(k) for k in contract.key)
     several = scalar(
         connection,

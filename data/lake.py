@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.connectors.source import first_row, literal, quoted, scalar
+from data.corrections import UNDATED, date_corrections
 from data.errors import DataError
 from data.manifest import (
     Part,
@@ -40,11 +41,13 @@ class AppendResult:
         rows_new: Written.
         rows_seen: In the lake already.
         rows_duplicate: Repeated within the batch.
+        rows_corrected: Of the new ones, those that correct a row held, from the time of ingest on.
     """
 
     rows_new: int
     rows_seen: int
     rows_duplicate: int = 0
+    rows_corrected: int = 0
 
 
 class Lake:
@@ -190,7 +193,8 @@ class Transaction:
     def _hashed(self, shape: TableContract, relation: str) -> str:
         """SQL of the relation with defaults filled in, erased fields empty, and the hash of each row."""
         columns = ", ".join(_filled(name, shape, self.erased(shape.name)) for name in shape.names)
-        return f"(SELECT *, {row_hash_sql(shape)} AS row_hash FROM (SELECT {columns} FROM {relation}))"
+        given = f"SELECT {columns}, known_at IS NULL AS {UNDATED} FROM {relation}"
+        return f"(SELECT *, {row_hash_sql(shape)} AS row_hash FROM ({given}))"
 
     def add(self, table: str, connection: Any, relation: str) -> AppendResult:
         """Write the rows of a DuckDB relation that are not there yet.
@@ -201,21 +205,23 @@ class Transaction:
             relation: Name of a relation with the contract's columns and types.
         """
         shape = contract(table)
-        fresh = "__fresh"
+        fresh, held = "__fresh", scan_sql(self.paths(table), shape)
         hashed = self._hashed(shape, quoted(relation))
         connection.execute(f"CREATE OR REPLACE TEMP TABLE __hashed AS FROM {hashed}")
         rows, distinct = first_row(connection, "SELECT count(*), count(DISTINCT row_hash) FROM __hashed")
-        files = self.paths(table)
-        unseen = f"WHERE row_hash NOT IN (SELECT row_hash FROM {scan_sql(files, shape)})" if files else ""
+        unseen = f"WHERE row_hash NOT IN (SELECT row_hash FROM {held})" if self.paths(table) else ""
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {fresh} AS SELECT DISTINCT ON (row_hash) * FROM __hashed {unseen}"
         )
+        corrected = 0
+        if unseen:
+            corrected = date_corrections(connection, shape, fresh=fresh, held=held, at=self._ingested_at)
         connection.execute("DROP TABLE __hashed")
         new = int(scalar(connection, f"SELECT count(*) FROM {fresh}"))
         if new:
             self._write(shape, connection, fresh, rows=new)
         connection.execute(f"DROP TABLE {fresh}")
-        return AppendResult(new, distinct - new, rows - distinct)
+        return AppendResult(new, distinct - new, rows - distinct, corrected)
 
     def _write(self, shape: TableContract, connection: Any, relation: str, *, rows: int) -> None:
         halves = [
@@ -230,7 +236,7 @@ class Transaction:
         file = folder / f"part-{digest[:16]}-{rows}.parquet"
         temporary = folder / f".{file.name}.tmp"
         schema = arrow_schema(shape).append(pa.field("row_hash", pa.string()))
-        query = f"SELECT * FROM {relation} ORDER BY {_order(shape)}"
+        query = f"SELECT * EXCLUDE ({UNDATED}) FROM {relation} ORDER BY {_order(shape)}"
         with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
             for batch in connection.sql(query).to_arrow_reader(_CHUNK_ROWS):
                 chunk = pa.Table.from_batches([batch]).cast(schema)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,14 @@ def _tried(size: int, into: Append) -> Outcome:
 def world(seed: int) -> tuple[dict[str, list[worlds.Row]], Any]:
     """A random channel, and its features when it arrives at once."""
     tables = worlds.random_world(500 + seed, partners=5)
+    # Each says since when it is known: without that, of two versions the one that came last holds.
+    tables = {t: [{**r, "known_at": known_at(r)} for r in rows] for t, rows in tables.items()}
     return tables, _features({t: [r] for t, r in tables.items()}, append)
+
+
+def known_at(row: worlds.Row) -> datetime:
+    """When a row is known, or counts as known where nothing else was held."""
+    return row.get("known_at") or row.get("event_at") or datetime(1970, 1, 1)
 
 
 def arrival(rng: random.Random, rows: Sequence[worlds.Row]) -> list[list[worlds.Row]]:

@@ -102,8 +102,11 @@ def test_a_second_ingest_sees_every_row_again_and_changes_no_byte(folder):
 
 
 def test_split_and_shuffled_input_gives_the_same_lake(folder):
+    # Of one deal two versions that do not say since when: which holds is the order they came in.
+    once = DEALS.replace("D2,A2,won,350,02/13/2024\n", "")
+    (folder / "deals-1.csv").write_text(once)
     whole, _ = _ingest(folder)
-    header, *rows = DEALS.splitlines(keepends=True)
+    header, *rows = once.splitlines(keepends=True)
     np.random.default_rng(7).shuffle(rows)
     (folder / "deals-1.csv").write_text(header + "".join(rows[:4]))
     _ingest(folder, lake="other", at=datetime(2025, 3, 1))

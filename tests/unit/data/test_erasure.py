@@ -32,7 +32,7 @@ BOB = ("c3", "p2", "Bob", "bob@x.example", "sales")
 def lake(tmp_path):
     found = Lake(tmp_path)
     found.append("contacts", contacts(ANN, BOB), ingested_at=NOW)
-    found.append("contacts", contacts(MOVED, TWIN), ingested_at=NOW)
+    found.append("contacts", contacts(MOVED, TWIN).assign(known_at=DAY), ingested_at=NOW)
     leads = pd.DataFrame(
         {"lead_id": ["l1", "l2"], "contact_email": ["ANN@roth.example", "carl@y.example"], "event_at": DAY}
     )

@@ -56,6 +56,8 @@ def test_order_repetition_and_batches_do_not_matter(tmp_path_factory, rows, seed
     frame["partner_id"] = "p"
     frame["event_at"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame.pop("day"), unit="D")
     frame["quantity"] = frame["quantity"].astype(float)
+    # Rows that say since when they are known; without, what differs from a row held is a correction.
+    frame["known_at"] = frame["event_at"] + pd.to_timedelta(frame["quantity"].fillna(0), unit="h")
     whole = Lake(tmp_path_factory.mktemp("whole"))
     whole.append("events", frame, ingested_at=NOW)
     split = Lake(tmp_path_factory.mktemp("split"))
@@ -75,6 +77,47 @@ def test_every_version_of_a_record_is_kept(tmp_path):
     read = lake.read("events")
     assert read["event_id"].tolist() == ["e0", "e0"]
     assert read["known_at"].tolist() == [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-06-01")]
+
+
+def _names(lake):
+    read = lake.read("partners")
+    return list(zip(read["tier"], read["known_at"], strict=True))
+
+
+def test_what_changed_at_its_source_is_known_from_its_ingest_on(tmp_path):
+    lake, epoch = Lake(tmp_path), pd.Timestamp("1970-01-01")
+    days = [datetime(2025, 1, day) for day in range(1, 7)]
+    said = []
+    for day, tier in zip(days, ["gold", "silver", "silver", "gold", "gold", "silver"], strict=True):
+        frame = pd.DataFrame({"partner_id": ["p", "q"], "tier": [tier, "gold"]})
+        said.append(lake.append("partners", frame, ingested_at=day).rows_corrected)
+    assert said == [0, 1, 0, 1, 0, 1]
+    assert _names(lake) == [
+        ("gold", epoch), ("silver", days[1]), ("gold", days[3]), ("silver", days[5]), ("gold", epoch),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("amounts", [(300.0, 301.0), (301.0, 300.0), (300.0, None), (None, 300.0)])
+def test_the_later_of_two_deliveries_holds_whatever_their_hashes(tmp_path, amounts):
+    lake = Lake(tmp_path)
+    deal = {"deal_id": ["d"], "partner_id": "p", "status": "won", "event_at": pd.Timestamp("2024-01-01")}
+    for day, amount in enumerate(amounts, 1):
+        frame = pd.DataFrame({**deal, "amount_usd": [amount]}).astype({"amount_usd": float})
+        lake.append("deals", frame, ingested_at=datetime(2025, 1, day))
+        again = lake.append("deals", frame, ingested_at=datetime(2025, 1, day, 12))
+        assert (again.rows_new, again.rows_seen) == (0, 1)
+    read = lake.read("deals")
+    assert read["known_at"].tolist() == [pd.Timestamp("2024-01-01"), pd.Timestamp("2025-01-02")]
+    assert read["amount_usd"].fillna(-1).tolist() == [-1 if a is None else a for a in amounts]
+
+
+def test_exports_of_every_day_read_again_together_change_nothing(tmp_path):
+    lake = Lake(tmp_path)
+    both = pd.concat([_events(2), _events(2, quantity=2.0)])
+    lake.append("events", _events(2), ingested_at=NOW)
+    assert lake.append("events", both, ingested_at=datetime(2025, 1, 2)).rows_corrected == 2
+    for frame in (both, _events(2), _events(2, quantity=2.0)):
+        assert lake.append("events", frame, ingested_at=datetime(2025, 1, 3)).rows_new == 0
 
 
 def test_missing_known_at_is_when_it_happened_or_the_epoch(tmp_path):
