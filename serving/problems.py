@@ -41,6 +41,24 @@ TITLES = {
     503: ("unavailable", "The service cannot answer now"),
     504: ("timeout", "The answer took too long"),
 }
+WRITTEN: Mapping[str, str] = {
+    "^[A-Z]{2}$": "give two capital letters as in ISO 3166, such as DE",
+    "^[A-Z]{3}$": "give three capital letters as in ISO 4217, such as EUR",
+    r"^\d{1,13}(\.\d{1,2})?$": 'give an amount as text, such as "40000" or "12.50"',
+    r"^20\d{2}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z$"
+    r"|^20\d{2}-(0[1-9]|1[0-2])-(29|30|31)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z$": (
+        "give a time in UTC as in RFC 3339, such as 2026-11-20T09:30:00Z"
+    ),
+    r"^[^\x00-\x1f\x7f]+$": "must not hold control characters",
+    r"^[^\x00-\x1f\x7f/]*[^\x00-\x1f\x7f/.][^\x00-\x1f\x7f/]*$": (
+        "must hold no slash, no control character, and more than dots: it becomes part of a path"
+    ),
+    r"^[^\x00-\x08\x0b-\x1f\x7f]*$": "must not hold control characters but tabs and line feeds",
+    r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$": "must not hold control characters but tabs and line ends",
+    r"^\d{1,9}$": "give next_cursor of the page before as it was",
+    r"^tch_[0-9A-HJKMNP-TV-Z]{26}$": "give next_cursor of the page before as it was",
+}
+"""What a text must look like → that in words: nobody should have to read a pattern."""
 _STATUS: tuple[tuple[type[PartnerIntelError], int], ...] = (
     (NotFoundError, 404),
     # Well formed, but not for a lead as it stands: the contract cannot tell that beforehand.
@@ -143,10 +161,12 @@ def from_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
 
 
 def _request_path(location: Sequence[str | int]) -> list[str | int]:
-    return [part for part in location if part not in ("body", "query", "path")]
+    return [part for part in location if part not in ("body", "query", "path", "header")]
 
 
 def _message(error: Mapping[str, Any]) -> str:
     if error.get("type") == "extra_forbidden":
         return "unknown field"
+    if error.get("type") == "string_pattern_mismatch":
+        return WRITTEN.get(error["ctx"]["pattern"], str(error["msg"]))
     return str(error["msg"]).removeprefix("Value error, ")

@@ -92,10 +92,11 @@ def _name_signs(given: Comparison, a: Positions, b: Positions) -> dict[str, Floa
         (right.squeezed[b] == left.label[a]) & (left.label[a] != "")
     )
     within, alike = _overlap(*given.letters, a, b)
+    unlike = _both(left.squeezed, right.squeezed, a, b) & (within < UNLIKE) & (contained < UNLIKE)
     return {
         "name_same": same.astype(float),
         "name_letters": alike,
-        "name_unlike": ((within < UNLIKE) & (contained < UNLIKE)).astype(float),
+        "name_unlike": unlike.astype(float),
         "name_rare_words": rare,
         "name_contained": contained,
         "name_numbers_differ": np.array(numbers, dtype=float),

@@ -56,7 +56,8 @@ class Choice:
         code: Why nobody was chosen; '' when somebody was.
         propensity: Probability with which this partner was chosen.
         explored: Whether it was drawn evenly.
-        order: Eligible positions, best first, equal ones in the order of their ids; as many as asked for.
+        order: Eligible positions, the chosen one and then the best, equal ones in the order of their ids; as
+            many as asked for.
         fair: What went before the best gain: `relationship`, or bands as `by=label`.
         fairness_cost: Expected gain given up for them.
     """
@@ -114,8 +115,10 @@ def choose(
         at = int(draw(policy.seed, "pick", lead_id, turn) * eligible.size)
         winner = int(eligible[min(at, eligible.size - 1)])
     propensity = float(propensities(eligible, best, share=share, count=len(roster))[winner])
-    order = _order(eligible, gain, winner if not explored else None, shown)
-    return Choice(winner, "", propensity, explored, order, fair, 0.0 if explored else cost)
+    order = _order(eligible, gain, winner, shown)
+    if explored:
+        return Choice(winner, "", propensity, True, order)
+    return Choice(winner, "", propensity, False, order, fair, cost)
 
 
 def chances(
@@ -207,14 +210,12 @@ def _equals(allowed: Any, gain: Floats, received: Any) -> Any:
     return best[received[best] == received[best].min()]
 
 
-def _order(eligible: Any, gain: Floats, winner: int | None, shown: int | None) -> Any:
-    """Best first; positions are in the order of ids, so equal ones do not change places between runs."""
+def _order(eligible: Any, gain: Floats, winner: int, shown: int | None) -> Any:
+    """The winner, then best first; positions are in the order of ids: equal ones never change places."""
     loss = -gain[eligible]
     if shown is not None and shown < len(loss):
         # Sorting everybody costs more than anything else here; equals of the last one stay in.
         near = loss <= np.partition(loss, shown)[shown]
         eligible, loss = eligible[near], loss[near]
     order = eligible[np.argsort(loss, kind="stable")]
-    if winner is not None:
-        order = np.concatenate([[winner], order[order != winner]])
-    return order[:shown]
+    return np.concatenate([[winner], order[order != winner]])[:shown]

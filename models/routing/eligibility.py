@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data.domains import bare_domain
 from models.routing.policy import RoutingPolicy
 from models.routing.roster import Mask, Roster
 
@@ -192,7 +193,7 @@ def _conflicted(policy: RoutingPolicy, roster: Roster, lead: Asked) -> list[str]
     """Partners named by the policy for this account, and the partner that is the account itself."""
     if not lead.domain:
         return []
-    named = [p for p, domain in policy.excluded_pairs if domain.lower() == lead.domain]
+    named = [p for p, domain in policy.excluded_pairs if bare_domain(domain) == lead.domain]
     itself = roster.partners_of_domain.get(lead.domain, ())
     return [*named, *itself]
 

@@ -25,6 +25,7 @@ def _number(
     factor: str = "",
     view: str = "",
     actionable: bool = False,
+    missing: str = "",
 ) -> Feature:
     return Feature(
         name,
@@ -35,7 +36,7 @@ def _number(
         label=label,
         unit=unit,
         sentence=f"{said}; {LIKE}.",
-        missing=f"{label[:1].upper()}{label[1:]}: not known.",
+        missing=missing or f"Not known: {label}.",
         view=view,
     )
 
@@ -49,7 +50,7 @@ def _flag(name: str, label: str, said: str, *, factor: str = "") -> Feature:
         monotone=1,
         label=label,
         sentence=f"{said}: {{value}}.",
-        missing=f"{label[:1].upper()}{label[1:]}: not known.",
+        missing=f"Whether {said[:1].lower()}{said[1:]} is not known.",
     )
 
 
@@ -62,7 +63,7 @@ def _category(name: str, label: str, factor: str) -> Feature:
         label=label,
         view="firmographics",
         sentence=f"{label[:1].upper()}{label[1:]} is {{value}}, as for {{peer}} of offers.",
-        missing=f"{label[:1].upper()}{label[1:]}: not known.",
+        missing=f"{label[:1].upper()}{label[1:]} is not known.",
     )
 
 
@@ -73,7 +74,7 @@ def _pair() -> Iterator[Feature]:
     yield _flag(
         "same_industry_services",
         "services in the industry",
-        "Gives services in the lead's industry",
+        "The partner gives services in the lead's industry",
         factor="industry",
     )
     yield _number("size_gap_log", "difference in size", "Size differs by {value} (log ratio)", factor="size")
@@ -87,6 +88,7 @@ def _pair() -> Iterator[Feature]:
         "product_known_share",
         "products known",
         "The partner has sold {value} of the products asked for",
+        missing="How many of the products asked for the partner has sold is not known.",
         sign=1,
         unit="share",
         factor="specialty",

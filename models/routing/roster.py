@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data.domains import bare_domain
 from models.routing.policy import RoutingPolicy
 
 Mask = NDArray[np.bool_]
@@ -121,7 +122,7 @@ class Roster:
             partner_type=tuple(_texts(frame, "partner_type")),
             region=tuple(f"{c or 'unknown'}/{r or 'unknown'}" for c, r in places),
             size=tuple(_size(v) for v in frame["employee_count"].to_numpy(dtype=np.float64, na_value=np.nan)),
-            domain=tuple((d or "").lower() for d in _texts(frame, "domain")),
+            domain=tuple(bare_domain(d or "") for d in _texts(frame, "domain")),
             capacity=np.where(np.isnan(capacity), NOT_STATED, capacity).astype(np.int64),
             ended=frame["ended"].to_numpy(dtype=bool),
             territories=tuple(tuple((c, r) for c, r in json.loads(t)) for t in frame["territories"]),

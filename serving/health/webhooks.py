@@ -24,10 +24,10 @@ from serving.tables import OUTBOX
 
 TYPES = (
     "alert.opened", "alert.returned", "alert.escalated", "alert.assigned", "alert.snoozed", "alert.closed",
-    "score.changed", "model.promoted",
+    "score.changed", "model.promoted", "tier.changed", "lead.offered", "lead.accepted", "lead.declined",
+    "lead.expired", "lead.unassigned", "lead.conflict_hold", "lead.won", "lead.lost",
 )  # fmt: skip
-FAMILIES = ("lead.", "tier.")
-"""Events of other capabilities."""
+"""Everything that any capability tells."""
 SCHEDULE = (
     timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=5),
     timedelta(hours=10), timedelta(hours=14), timedelta(hours=20), timedelta(hours=24),

@@ -18,9 +18,8 @@ from serving.routing.deciding import Parts, Scored, Situation, decide, score_can
 from serving.routing.drafting import Draft, Wanted
 from serving.routing.feed import Ready
 from serving.routing.idempotency import Claim
-from serving.routing.keeping import TakenError
+from serving.routing.keeping import TakenError, Unplaced
 from serving.routing.record import decision_of, keep_log
-from serving.routing.registrations import Account
 from serving.routing.routing import Routing
 from serving.routing.store import tick
 
@@ -73,28 +72,23 @@ class Batch:
     def _assign_once(self, leads: Sequence[Wanted], errors: Any, claim: Claim, identity: Identity) -> str:
         now = self._routing.now()
         ready = self._routing.ready()
-        faults, held, open_leads = list(errors), [], []
+        faults, unplaced, open_leads = list(errors), [], []
         for wanted in leads:
             try:
                 with self._routing.reading() as connection:
                     before = self._routing.before(connection, wanted.lead.lead_id, identity)
             except ConflictError as error:
-                faults.append(_fault(wanted, error.message))
+                faults.append(_fault(wanted, str(error)))
                 continue
-            claims = self._claims(ready, wanted, now)
-            if claims:
-                held.append({"lead_id": wanted.lead.lead_id, "outcome": "conflict_hold", "claims": claims})
-            else:
+            found = self._routing.held(ready, wanted, before, now)
+            if found is None and ready.block is None:
+                found = self._routing.nobody(wanted, before, now)
+            if found is None:
                 open_leads.append((wanted, before))
+            else:
+                unplaced.append(found)
         rows = self._scored(ready, open_leads, now)
-        return self._kept(ready, rows, held, faults, claim, identity, now)
-
-    def _claims(self, ready: Ready, wanted: Wanted, now: datetime) -> list[dict[str, Any]]:
-        lead = wanted.lead
-        if wanted.resolved:
-            return []
-        account = Account(lead.company, lead.domain, lead.country, lead.city)
-        return [c.to_json() for c in self._routing.drafter.claims(ready, account, now=now)]
+        return self._kept(ready, rows, unplaced, faults, claim, identity, now)
 
     def _scored(self, ready: Ready, leads: Sequence[tuple[Wanted, Any]], now: datetime) -> list[_Row]:
         """Leads with their candidates; all see the same standing."""
@@ -152,22 +146,26 @@ class Batch:
         return done
 
     def _kept(
-        self, ready: Ready, rows: list[_Row], held: list[Any], faults: list[Any], claim: Claim,
+        self, ready: Ready, rows: list[_Row], unplaced: list[Unplaced], faults: list[Any], claim: Claim,
         identity: Identity, now: datetime,
     ) -> str:  # fmt: skip
         """Decide each as placed, and keep all of them or none."""
         drafts = [self._draft(ready, row, now) for row in rows]
+        answers = [(row.wanted.row, d.decided.response) for row, d in zip(rows, drafts, strict=True)]
+        answers += [(u.wanted.row, u.answer) for u in unplaced]
         answer = {
-            "results": [*(d.decided.response for d in drafts), *held],
-            "errors": faults,
+            "results": [given for _, given in sorted(answers, key=lambda a: a[0])],
+            "errors": sorted(faults, key=lambda f: f["row"]),
             "assigned_count": sum(d.decided.partner_id is not None for d in drafts),
-            "held_count": len(held),
+            "held_count": sum(u.answer["outcome"] == "conflict_hold" for u in unplaced),
         }
         text = canonical(answer)
         keeper = self._routing.keeper
         with keeper.writing() as connection:
             keeper.idempotency.finish(connection, claim, text)
             seq = tick(connection)
+            for one in unplaced:
+                keeper.keep_unplaced(connection, one, identity, now)
             for row, draft in zip(rows, drafts, strict=True):
                 keeper.keep_offer(connection, draft, row.before, row.wanted, identity, now, seq)
                 decision = decision_of(draft.parts, draft.situation, draft.decided, personal=None)
@@ -187,4 +185,5 @@ class Batch:
 
 
 def _fault(wanted: Wanted, said: str) -> dict[str, Any]:
-    return {"lead_id": wanted.lead.lead_id, "errors": [{"pointer": "/lead_id", "detail": said}]}
+    where = {"pointer": f"/leads/{wanted.row}/lead_id", "detail": said}
+    return {"row": wanted.row, "lead_id": wanted.lead.lead_id, "errors": [where]}

@@ -253,7 +253,7 @@ def _answer(
         **outcome,
         "turn": situation.turn,
         "matches": matches,
-        "why": why_first(matches),
+        "why": why_first(matches, because=_because(situation, choice), by_model=parts.accept is not None),
         "excluded_counts": counted(scored.codes),
         "candidate_count": len(scored.codes),
         "candidates_sha256": scored.sha256(),
@@ -268,6 +268,17 @@ def _answer(
         "warnings": list(situation.warnings),
         "decision_id": situation.decision_id,
     }
+
+
+def _because(situation: Situation, choice: Choice) -> str:
+    """What went before the best expected gain; '' nothing did."""
+    if choice.explored:
+        return "it was drawn to explore"
+    if "relationship" in choice.fair:
+        return "it won a deal with this account before"
+    if choice.fair:
+        return f"fairness goes first ({', '.join(choice.fair)})"
+    return "the whole batch gains most this way" if situation.assigned else ""
 
 
 def _matches(parts: Parts, situation: Situation, scored: Scored, choice: Choice) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from serving.settings import ServingSettings
 NO_FEATURES = "No partner features could be loaded."
 OLD_FEATURES = "The last-known partner features have expired; leads go by rules."
 DOWN = "The feature store cannot be reached; the last-known features were used."
+NO_RATE = "The models do not know the lead's value: routing.usd_rates has no rate for its currency."
 NO_MODEL = "No routing model is in service; leads go by rules."
 
 
@@ -50,6 +51,7 @@ class Wanted:
         turn: 0 for the first offer.
         had: Partners that had it.
         resolved: Whether a person has settled who may claim the account.
+        row: Its place in a batch.
     """
 
     lead: Lead
@@ -58,6 +60,7 @@ class Wanted:
     turn: int = 0
     had: tuple[str, ...] = ()
     resolved: bool = False
+    row: int = 0
 
 
 class Drafter:
@@ -103,6 +106,8 @@ class Drafter:
     ) -> Situation:  # fmt: skip
         """What else it depends on."""
         degraded, warnings = self._trouble(ready, parts, now=now)
+        if wanted.lead.value_cents is not None and wanted.lead.value_usd is None and parts.accept is not None:
+            warnings += (NO_RATE,)
         return Situation(
             lead=wanted.lead,
             turn=wanted.turn,

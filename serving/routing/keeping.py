@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, update
 from sqlalchemy.exc import IntegrityError
 
+from models.routing.lifecycle import StateError
 from serving import outbox
 from serving.auth import Identity
 from serving.decisions import Decision, canonical
@@ -38,6 +39,28 @@ class Personal:
     content: str
     salt: str
     sha256: str
+
+
+@dataclass(frozen=True)
+class Unplaced:
+    """A lead that is offered to nobody before any partner was looked at.
+
+    Attributes:
+        wanted: The lead.
+        answer: What is answered.
+        decision: Its record; None where there was nothing to decide by.
+        before: The lead as it stood and its offers, or None.
+    """
+
+    wanted: Wanted
+    answer: dict[str, Any]
+    decision: Decision | None
+    before: Any
+
+    @property
+    def text(self) -> str:
+        """The answer as JSON."""
+        return canonical(self.answer) if self.decision is None else self.decision.text
 
 
 class Keeper:
@@ -88,29 +111,33 @@ class Keeper:
         return lead
 
     def without_partner(
-        self, wanted: Wanted, answer: dict[str, Any], decision: Decision | None, before: Any,
-        personal: Personal | None, claim: Claim, identity: Identity, now: datetime, *,
-        state: str = "unassigned",
-    ) -> str:  # fmt: skip
+        self, nobody: Unplaced, personal: Personal | None, claim: Claim, identity: Identity, now: datetime
+    ) -> str:
+        """Keep a lead that is offered to nobody, in a transaction of its own."""
+        with self.writing() as connection:
+            self.idempotency.finish(connection, claim, nobody.text)
+            tick(connection)
+            self.keep_unplaced(connection, nobody, identity, now)
+            self.keep_personal(connection, nobody.wanted.lead.lead_id, personal, identity)
+        return nobody.text
+
+    def keep_unplaced(
+        self, connection: Connection, nobody: Unplaced, identity: Identity, now: datetime
+    ) -> None:
         """Keep a lead that is offered to nobody."""
-        text = decision.text if decision is not None else canonical(answer)
-        conflict = answer.get("conflict") or {}
+        wanted, answer, before = nobody.wanted, nobody.answer, nobody.before
+        state = "conflict_hold" if answer["outcome"] == "conflict_hold" else "unassigned"
         lead = LeadRow(
             identity.owner, wanted.lead.lead_id, state, answer["code"], None, None,
             before[0].turn if before else 0, answer["decision_id"],
             {"lead": wanted.lead.to_json(), "top_k": wanted.top_k, "max_reasons": wanted.max_reasons},
-            conflict, wanted.lead.value_cents, wanted.lead.currency, None,
+            answer.get("conflict") or {}, wanted.lead.value_cents, wanted.lead.currency, None,
             before[0].created_at if before else iso(now), iso(now),
         )  # fmt: skip
-        with self.writing() as connection:
-            self.idempotency.finish(connection, claim, text)
-            tick(connection)
-            put_lead(connection, lead, new=before is None)
-            if decision is not None:
-                self.keep_decision(connection, decision, identity, now)
-            self.keep_personal(connection, lead.lead_id, personal, identity)
-            self.tell(connection, f"lead.{state}", lead, now)
-        return text
+        put_lead(connection, lead, new=before is None)
+        if nobody.decision is not None:
+            self.keep_decision(connection, nobody.decision, identity, now)
+        self.tell(connection, f"lead.{state}", lead, now)
 
     def writing(self) -> Any:
         """A write whose clash with another one of the same lead is told as a conflict."""
@@ -211,3 +238,21 @@ def state_of(lead: LeadRow, offers: Sequence[OfferRow]) -> dict[str, Any]:
         "updated_at": lead.updated_at,
         "history": [{n: getattr(o, n) for n in shown} for o in offers],
     }
+
+
+def check_same(
+    lead: LeadRow, last: OfferRow, *, value_cents: int | None, currency: str | None, at: datetime | None
+) -> None:
+    """An outcome told again must be the one on record, where it says something.
+
+    Raises:
+        StateError: It says something else.
+    """
+    value = value_cents is not None and (value_cents, currency) != (last.value_cents, lead.currency)
+    if not value and (at is None or iso(at) == lead.closed_at):
+        return
+    raise StateError(
+        f"The lead was {lead.state} on record with another {'value' if value else 'time'}.",
+        allowed="the same outcome again; what is on record is not changed",
+        next_step="GET /v1/leads/{lead_id} says what is on record.",
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
+from data.domains import bare_domain
 from data.errors import InputError
 from models.routing.settings import RoutingSettings
 from serving.problems import from_validation
@@ -25,7 +27,7 @@ def wanted_of(body: LeadRequest, settings: RoutingSettings) -> Wanted:
     lead = Lead(
         lead_id=body.lead_id,
         company=body.company,
-        domain=body.domain,
+        domain=bare_domain(body.domain or "") or None,
         country=body.country,
         region=body.region,
         city=body.city,
@@ -57,7 +59,7 @@ def rows_of(rows: Sequence[Any], settings: RoutingSettings) -> tuple[list[Wanted
     for number, row in enumerate(rows):
         try:
             body = LeadRequest.model_validate(row)
-            wanted = wanted_of(body, settings)
+            wanted = replace(wanted_of(body, settings), row=number)
             if body.contact is not None:
                 raise InputError("a batch takes no contacts", pointer="/contact")
             if body.lead_id in good:

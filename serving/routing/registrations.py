@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from data.domains import bare_domain
+
 COLUMNS = ("id", "name", "domain", "country", "city")
 ALIKE = 70.0
 """Least likeness of two names, of 100, that is worth a full comparison."""
@@ -74,15 +76,15 @@ class Registrations:
         return records, list(records.squeezed), dict(domains)
 
     def claims(self, account: Account, *, least: float, at: datetime, days: int) -> list[Claimed]:
-        """Registrations that claim the account, most likely first.
+        """Registrations that claim the account, most likely first, of equally likely ones the earliest.
 
         Args:
-            account: Who the end customer is; without a name nothing can be compared.
+            account: Who the end customer is; without name and web domain nothing can be compared.
             least: Least probability.
             at: Naive UTC.
             days: A registration older than this claims nothing.
         """
-        if not account.name or not len(self._rows):
+        if not (account.name or account.domain) or not len(self._rows):
             return []
         import pandas as pd
 
@@ -98,10 +100,11 @@ class Registrations:
         found = pairs(sought, self._rows.iloc[near][list(COLUMNS)], least=least)
         by_id = {str(i): n for n, i in enumerate(self._rows["id"].astype(str))}
         rows = [(m, self._rows.iloc[by_id[m.right_id]]) for m in found]
-        return [
+        claimed = [
             Claimed(m.right_id, str(r["partner_id"]), str(r["registered_at"]), m.probability, m.evidence)
             for m, r in rows
         ]
+        return sorted(claimed, key=lambda c: (-c.probability, c.registered_at, c.registration_id))
 
     def _near(self, sought: Any) -> list[int]:
         """Positions worth comparing: the same web domain, or a name that is written much alike."""
@@ -126,9 +129,8 @@ def open_registrations(deals: Any, *, now: datetime) -> Registrations:
     known = deals["known_at"].fillna(deals["event_at"])
     rows = deals[(deals["event_at"] <= now) & (known <= now)]
     closed = set(rows.loc[rows["status"].isin(("won", "lost", "expired")), "deal_id"])
-    still = rows[
-        (rows["status"] == "registered") & ~rows["deal_id"].isin(closed) & rows["account_name"].notna()
-    ]
+    named = rows["account_name"].notna() | rows["account_domain"].notna()
+    still = rows[(rows["status"] == "registered") & ~rows["deal_id"].isin(closed) & named]
     still = still.sort_values(["known_at", "row_hash"]).drop_duplicates("deal_id", keep="last")
     frame = pd.DataFrame(
         {
@@ -148,7 +150,11 @@ def relationships(deals: Any, *, now: datetime, days: int) -> dict[str, tuple[st
     use &= (deals["event_at"] <= now) & (deals["event_at"] >= now - timedelta(days=days))
     keys = ["account_domain", "partner_id"]
     seen = deals.loc[use, keys]
-    seen = seen.assign(account_domain=seen["account_domain"].str.lower()).drop_duplicates().sort_values(keys)
+    seen = (
+        seen.assign(account_domain=seen["account_domain"].map(bare_domain))
+        .drop_duplicates()
+        .sort_values(keys)
+    )
     return {str(d): tuple(map(str, g)) for d, g in seen.groupby("account_domain")["partner_id"]}
 
 

@@ -23,9 +23,9 @@ from serving.errors import ConflictError, UnavailableError
 from serving.routing.drafting import Draft, Drafter, Wanted, nobody
 from serving.routing.feed import Feed, Ready
 from serving.routing.idempotency import AnsweredError, Claim
-from serving.routing.keeping import OPEN_AGAIN, Keeper, Personal, TakenError, state_of
+from serving.routing.keeping import OPEN_AGAIN, Keeper, Personal, TakenError, Unplaced, check_same, state_of
 from serving.routing.lead import Lead
-from serving.routing.record import decision_of, hold_answer, hold_of, keep_log
+from serving.routing.record import decision_of, hold_of, keep_log
 from serving.routing.registrations import Account
 from serving.routing.store import (
     LeadRow,
@@ -121,19 +121,26 @@ class Routing:
             seq = tick(connection)
             lead, offers = read_lead(connection, identity.owner, lead_id)
             step = closed(lead.state, result)
+            last = offers[-1]
             if at > now + timedelta(minutes=5):
                 raise InputError("occurred_at lies in the future.", pointer="/occurred_at")
+            # Callers who know the day only send its midnight.
+            if iso(at)[:10] < last.offered_at[:10]:
+                raise InputError(
+                    "occurred_at lies before the offer.", pointer="/occurred_at",
+                    allowed=f"from {last.offered_at[:10]} on, when the partner was offered the lead",
+                )  # fmt: skip
             if step.offer is None:
+                check_same(lead, last, value_cents=value_cents, currency=currency, at=occurred_at)
                 return state_of(lead, offers)
-            last = offers[-1]
             values = {"closed_at": iso(at), "value_cents": value_cents}
             values = {**values, **({"reason": reason} if reason else {})}
             change_offer(connection, last, was="accepted", state=step.offer, **values)
             give_back(connection, last.partner_id, seq=seq)
-            ended = replace(
-                lead, state=step.lead, value_cents=value_cents, currency=currency or lead.currency,
-                closed_at=iso(at), updated_at=iso(now),
-            )  # fmt: skip
+            told: dict[str, Any] = (
+                {} if value_cents is None else {"value_cents": value_cents, "currency": currency}
+            )
+            ended = replace(lead, state=step.lead, closed_at=iso(at), updated_at=iso(now), **told)
             put_lead(connection, ended, new=False)
             self.keeper.tell(connection, f"lead.{result}", ended, now)
             return state_of(*read_lead(connection, identity.owner, lead_id))
@@ -235,13 +242,11 @@ class Routing:
                 return found
             before = self.before(connection, lead.lead_id, identity)
             standing = self._book.within(connection, now)
-        account = Account(lead.company, lead.domain, lead.country, lead.city)
-        claims = [] if wanted.resolved else self.drafter.claims(ready, account, now=now)
-        if claims:
-            return self._hold(wanted, claims, before, personal, claim, identity, now)
-        parts = self.drafter.parts(ready, lead.lead_id, now=now)
-        if parts is None:
-            return self._nobody(wanted, before, personal, claim, identity, now)
+        unplaced = self.held(ready, wanted, before, now, personal=personal)
+        if unplaced is None and ready.block is None:
+            unplaced = self.nobody(wanted, before, now)
+        if unplaced is not None:
+            return self.keeper.without_partner(unplaced, personal, claim, identity, now)
         had = tuple(o.partner_id for o in before[1]) if before else ()
         turn = max((o.turn for o in before[1]), default=-1) + 1 if before else 0
         again = replace(wanted, had=had, turn=turn)
@@ -303,7 +308,7 @@ class Routing:
             lead.state, offer.state, answer, reroutes=lead.turn, most_reroutes=policy.most_reroutes
         )
         if step.offer is None:
-            return {**state_of(lead, offers), "next_offer": None}
+            return {**state_of(lead, offers), "next_offer": self._told_next(offer, offers, identity)}
         draft = self._next(ready, lead, offers, now) if step.reroutes else None
         with self.keeper.writing() as connection:
             seq = tick(connection)
@@ -312,15 +317,22 @@ class Routing:
                 raise TakenError
             if step.frees:
                 give_back(connection, offer.partner_id, seq=seq)
+            self.keeper.tell(connection, f"lead.{step.offer}", replace(lead, partner_id=partner_id), now)
             if draft is not None:
                 self._keep_next(connection, draft, lead, identity, now, seq)
             else:
                 code = "" if step.offer == "accepted" else "no_more_offers"
                 ended = replace(lead, state=step.lead, code=code, respond_by=None, updated_at=iso(now))
                 put_lead(connection, ended, new=False)
-            self.keeper.tell(connection, f"lead.{step.offer}", replace(lead, partner_id=partner_id), now)
+                if code:
+                    self.keeper.tell(connection, "lead.unassigned", replace(ended, partner_id=None), now)
             found = read_lead(connection, identity.owner, lead_id)
         return {**state_of(*found), "next_offer": draft.decided.response if draft else None}
+
+    def _told_next(self, offer: OfferRow, offers: Sequence[OfferRow], identity: Identity) -> Any:
+        """The offer that followed one, as it was told then; a retry must not miss it."""
+        after = [o.decision_id for o in offers if o.turn == offer.turn + 1]
+        return self._shared.decisions.read(after[0], identity=identity).decision.response if after else None
 
     def _next(self, ready: Ready, lead: LeadRow, offers: Sequence[OfferRow], now: datetime) -> Draft:
         """The next offer of a lead: to nobody who had it."""
@@ -344,26 +356,22 @@ class Routing:
         self.keeper.keep_decision(connection, decision, identity, now)
         keep_log(connection, decision.decision_id, draft.decided)
 
-    def _hold(
-        self, wanted: Wanted, claims: Any, before: Any, personal: Personal | None, claim: Claim,
-        identity: Identity, now: datetime,
-    ) -> str:  # fmt: skip
-        told = [c.to_json() for c in claims]
-        decision = hold_of(
-            wanted.lead, told, decision_id=self.drafter.new_id(now),
-            personal=personal.sha256 if personal else None,
-        )  # fmt: skip
-        answer = hold_answer(decision.decision_id, wanted.lead.lead_id, told)
-        return self.keeper.without_partner(
-            wanted, answer, decision, before, personal, claim, identity, now, state="conflict_hold"
-        )
+    def held(
+        self, ready: Ready, wanted: Wanted, before: Any, now: datetime, *, personal: Personal | None = None
+    ) -> Unplaced | None:
+        """The lead on hold, when somebody has registered its account."""
+        lead = wanted.lead
+        account = Account(lead.company, lead.domain, lead.country, lead.city)
+        claims = [] if wanted.resolved else self.drafter.claims(ready, account, now=now)
+        if not claims:
+            return None
+        told, sha256 = [c.to_json() for c in claims], personal.sha256 if personal else None
+        decision = hold_of(lead, told, decision_id=self.drafter.new_id(now), personal=sha256)
+        return Unplaced(wanted, dict(decision.response), decision, before)
 
-    def _nobody(
-        self, wanted: Wanted, before: Any, personal: Personal | None, claim: Claim, identity: Identity,
-        now: datetime,
-    ) -> str:  # fmt: skip
-        answer = nobody(wanted, self.drafter.new_id(now))
-        return self.keeper.without_partner(wanted, answer, None, before, personal, claim, identity, now)
+    def nobody(self, wanted: Wanted, before: Any, now: datetime) -> Unplaced:
+        """The lead, with nothing known of any partner."""
+        return Unplaced(wanted, nobody(wanted, self.drafter.new_id(now)), None, before)
 
     def _expire_if_due(self, lead_id: str, *, identity: Identity) -> None:
         """An offer whose time is over has expired, even if the sweep was not there yet."""

@@ -9,6 +9,15 @@ from pydantic import BeforeValidator, Field
 from serving.schemas import Envelope, MaxReasons, RowErrorShape, ScoreShape, Shape, _whole
 
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+LeadId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f/]*[^\x00-\x1f\x7f/.][^\x00-\x1f\x7f/]*$",
+        description="Yours; without a slash, for it becomes part of a path.",
+    ),
+]
 LongText = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
 Country = Annotated[str, Field(pattern="^[A-Z]{2}$", description="ISO 3166, two letters.")]
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$", description="ISO 4217.")]
@@ -44,7 +53,7 @@ class Contact(Envelope):
 class LeadRequest(Envelope):
     """A lead to be routed."""
 
-    lead_id: Text
+    lead_id: LeadId
     company: Text | None = None
     domain: Text | None = None
     country: Country | None = None
@@ -217,18 +226,10 @@ class ResponseAnswer(LeadAnswer):
     next_offer: RouteAnswer | None
 
 
-class HeldShape(Shape):
-    """A lead of a batch whose account is claimed."""
-
-    lead_id: str
-    outcome: Literal["conflict_hold"]
-    claims: list[ClaimShape]
-
-
 class AssignAnswer(Shape):
     """Decisions about the good leads, faults of the others."""
 
-    results: list[RouteAnswer | HeldShape]
+    results: list[RouteAnswer]
     errors: list[RowErrorShape | dict[str, Any]]
     assigned_count: int
     held_count: int

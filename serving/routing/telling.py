@@ -10,22 +10,30 @@ from typing import Any
 from models.routing.eligibility import CODES
 
 
-def why_first(matches: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Why the first and not each of the others, in sentences."""
+def why_first(matches: Sequence[Mapping[str, Any]], *, because: str = "", by_model: bool = True) -> list[str]:
+    """Why the first and not each of the others, in sentences.
+
+    Args:
+        matches: As answered, the one chosen first.
+        because: What went before the best; '' nothing did.
+        by_model: Whether gains are chances, and not points of the rules.
+    """
     if not matches:
         return []
     first, told = matches[0], []
     for other in matches[1:]:
         a, b = (m["expected_gain"] - m["price"] for m in (first, other))
         lead = f"{first['partner_id']} before {other['partner_id']}"
+        what = "expected gain" if by_model else "points by the rules"
+        if first["price"] or other["price"]:
+            what += " less the price of capacity"
         if a > b:
-            said = f"{lead}: expected gain {a:.3g} against {b:.3g}"
-        elif a < b:
-            said = (
-                f"{lead} although {a:.3g} is expected against {b:.3g}: exploration, fairness or relationship"
-            )
+            said = f"{lead}: {what} {a:.3g} against {b:.3g}"
+        elif a < b and because:
+            said = f"{lead} although its {what} is {a:.3g} against {b:.3g}: {because}"
         else:
-            said = f"{lead}: equal expected gain {a:.3g}; fewer offers this month, then the draw of the day"
+            draw = "fewer offers this month, then the draw of the day"
+            said = f"{lead}: equal {what} {a:.3g}; {because or draw}"
         told.append(said + _differences(first, other) + ".")
     return told
 

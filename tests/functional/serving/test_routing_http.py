@@ -81,6 +81,8 @@ def test_a_lead_goes_from_offer_to_outcome(world: World) -> None:
         ({"products": ["x"] * 51}, "/products"),
         ({"top_k": 0}, "/top_k"),
         ({"offered_to": "P1"}, "/offered_to"),
+        ({"lead_id": "2026/17"}, "/lead_id"),
+        ({"lead_id": ".."}, "/lead_id"),
     ],
 )
 def test_a_lead_that_does_not_fit_is_refused_with_its_place(world: World, change: Any, pointer: str) -> None:
@@ -88,6 +90,14 @@ def test_a_lead_that_does_not_fit_is_refused_with_its_place(world: World, change
     assert found.status_code == 422
     assert pointer in [e["pointer"] for e in found.json()["errors"]]
     assert world.call("GET", "/v1/leads/bad", role="prm").status_code == 404
+
+
+def test_what_does_not_fit_is_told_in_words_and_at_the_place_where_it_was_sent(world: World) -> None:
+    bad = {**LEAD, "country": "Germany", "estimated_value": {"amount": "1e9", "currency": "euro"}}
+    told = {e["pointer"]: e["detail"] for e in post(world, "/v1/leads/route", bad, key="w").json()["errors"]}
+    assert [d.rpartition("such as ")[2] for d in told.values()] == ["DE", '"40000" or "12.50"', "EUR"]
+    long = post(world, "/v1/leads/route", LEAD, key="x" * 201)
+    assert [e["pointer"] for e in long.json()["errors"]] == ["/Idempotency-Key"]
 
 
 def test_without_a_key_nothing_is_routed_and_one_key_is_for_one_request(world: World) -> None:

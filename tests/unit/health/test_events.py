@@ -263,3 +263,9 @@ def test_what_is_public() -> None:
     assert is_public("2606:2800:220:1:248:1893:25c8:1946")
     for address in ("127.0.0.1", "10.1.1.1", "::1", "fe80::1%eth0", "::ffff:10.0.0.1", "100.64.0.1"):
         assert not is_public(address)
+
+
+def test_a_receiver_may_ask_for_what_happens_to_leads_and_tiers(nights: Nights) -> None:
+    kinds = ["lead.conflict_hold", "lead.declined", "lead.offered", "lead.unassigned", "tier.changed"]
+    made = hooks_of(nights).register("https://example.com/x", types=kinds, manager_id=None, identity=PRM)
+    assert made["types"] == kinds

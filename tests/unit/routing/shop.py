@@ -157,7 +157,7 @@ class Shop:
             "employee_count": 120, "products": ("cloud",), "value_cents": 2_000_000, "currency": "USD",
             "value_usd": 20_000.0,
         }  # fmt: skip
-        wishes = {k: given.pop(k) for k in ("top_k", "max_reasons", "resolved") if k in given}
+        wishes = {k: given.pop(k) for k in ("top_k", "max_reasons", "resolved", "row") if k in given}
         return Wanted(Lead(**{**usual, **given}), **wishes)
 
     def route(self, wanted: Wanted | None = None, *, key: str = "", identity: Identity = PRM) -> Any:
