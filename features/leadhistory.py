@@ -117,13 +117,15 @@ def deals_by_product(deals: Any, offers: Any | None, *, as_of: datetime) -> Any:
     known = deals["known_at"].fillna(deals["event_at"])
     use = (deals["event_at"] < moment) & (known <= moment) & (deals["event_at"] >= moment - WINDOW)
     use &= deals["status"].isin(("registered", "won")) & deals["product"].notna()
+    rows = deals[use]
     given = None if offers is None else offers[offers["account_domain"].notna()]
     if given is None or given.empty or "account_domain" not in deals:
-        use &= deals["sourced"].astype("boolean").fillna(True).to_numpy(dtype=bool)
+        own = rows["sourced"].astype("boolean").fillna(True).to_numpy(dtype=bool)
     else:
-        use &= ~_after_a_lead(deals, given, moment)
-    seen = deals.loc[use, ["partner_id", "product", "deal_id"]].drop_duplicates()
-    return pd.crosstab(seen["partner_id"], seen["product"]).astype(np.float64)
+        own = ~_after_a_lead(rows, given, moment)
+    seen = rows.loc[own, ["partner_id", "product", "deal_id"]].drop_duplicates()
+    counts = seen.groupby(["partner_id", "product"]).size()
+    return counts.unstack(fill_value=0).astype(np.float64)
 
 
 def own_deals(partner_ids: Any, deals: Any | None, offers: Any | None, *, as_of: datetime) -> Any | None:
