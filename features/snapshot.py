@@ -166,7 +166,7 @@ def read_snapshots(
         MissingDataError: A snapshot asked for is not there.
     """
     names = [view(n).name for n in (views or VIEWS)]
-    dates = sorted(set(saved_as_ofs(root, view=names[0]) if as_ofs is None else as_ofs))
+    dates = sorted(set(saved_as_ofs(root, views=names) if as_ofs is None else as_ofs))
     frames = [_read_view(root, n, dates) for n in names]
     wide = reduce(lambda left, right: left.merge(right, on=list(KEYS), how="outer"), frames)
     return wide.sort_values(["as_of", "partner_id"], ignore_index=True)

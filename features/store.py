@@ -135,7 +135,7 @@ class FeatureStore:
         write_json(path, {"as_of": max(before, as_of.isoformat())})
 
     def _files(self, name: str) -> list[Path]:
-        dates = saved_as_ofs(self.features_root, view=name)
+        dates = saved_as_ofs(self.features_root, views=[name])
         if not dates:
             raise MissingDataError(
                 f"There is no snapshot of {name}.", next_step="Run `partnerintel features`."

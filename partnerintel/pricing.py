@@ -93,7 +93,7 @@ def _moment(project: Project, lake: Any) -> Any:
     from features.rosters import RosterTables
     from features.snapshot import read_snapshots, saved_as_ofs
 
-    newest = max(saved_as_ofs(project.workspace.features, view="firmographics"))
+    newest = max(saved_as_ofs(project.workspace.features))
     snapshot = read_snapshots(project.workspace.features, as_ofs=[newest])
     deals, leads = (lake.read(n) if lake.has(n) else None for n in ("deals", "leads"))
     offers = offers_of(lake.read("assignments"), leads=leads)

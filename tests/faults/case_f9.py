@@ -202,7 +202,7 @@ def _torn_state(root: Path, old: State, new: State) -> Iterator[str]:
 def _torn_snapshots(root: Path, *_: State) -> Iterator[str]:
     """Every snapshot can be read, and holds each partner once."""
     for name in VIEWS:
-        for as_of in saved_as_ofs(root / "features", view=name):
+        for as_of in saved_as_ofs(root / "features", views=[name]):
             if (
                 pd.read_parquet(snapshot_path(root / "features", name, as_of))["partner_id"]
                 .duplicated()

@@ -15,7 +15,7 @@ import pytest
 from data.errors import MissingDataError
 from data.lake import Lake
 from features.build import build_features
-from features.layout import feeds_path, snapshot_path
+from features.layout import feeds_path, saved_as_ofs, snapshot_path
 from features.settings import FeatureSettings
 from features.snapshot import build_and_save, read_snapshots
 from features.source import lake_paths
@@ -48,6 +48,17 @@ def assert_equals_fresh_build(root: Path, lake: Lake) -> None:
     fresh = build_features(lake_paths(lake), as_ofs=AS_OFS, settings=SETTINGS, views=["deals"], threads=1)
     stored = read_snapshots(root / "features", views=["deals"])
     pd.testing.assert_frame_equal(stored, fresh["deals"], rtol=0, atol=0)
+
+
+def test_a_date_that_only_some_views_have_is_not_there_yet(tmp_path: Path) -> None:
+    lake, _ = small_lake(tmp_path)
+    root = tmp_path / "features"
+    build_and_save(root, lake=lake, as_ofs=AS_OFS[:1], settings=SETTINGS, threads=1)
+    build_and_save(root, lake=lake, as_ofs=AS_OFS[1:], settings=SETTINGS, views=["firmographics"], threads=1)
+    assert saved_as_ofs(root) == [AS_OFS[0]]
+    assert saved_as_ofs(root, views=["firmographics"]) == list(AS_OFS)
+    assert read_snapshots(root)["as_of"].nunique() == 1
+    assert saved_as_ofs(tmp_path / "nowhere") == []
 
 
 def test_only_stale_snapshots_are_built_and_all_stay_right(tmp_path: Path) -> None:
