@@ -3,8 +3,8 @@
 It limits itself before it looks at the file: address space, processor time, wall clock, size of what it
 writes. Whatever a workbook does to it, the parent sees an exit and nothing else.
 
-Writes JSON lines: `{"sheet", "others"}`, then `[row, [cells]]` or `[row, [cells], [[position, reason], …]]`;
-or one line `{"refused", "line"}`.
+Writes JSON lines: `{"sheet", "others"}`, then `[row, [cells]]` or `[row, [cells], [[position, reason], …]]`,
+and last `{"merged", "first"}` where cells are merged; or one line `{"refused", "line"}`.
 """
 
 from __future__ import annotations
@@ -96,8 +96,11 @@ def _read(source: Path, out: TextIO, limits: dict[str, Any]) -> None:
     book = open_workbook(source)
     sheet, others = _choose(book, limits.get("sheet") or "")
     out.write(json.dumps({"sheet": sheet.title, "others": others}) + "\n")
-    for row, cells in sheet_rows(book, sheet, rows=limits["rows"], columns=limits["columns"]):
+    merged: list[str] = []
+    for row, cells in sheet_rows(book, sheet, rows=limits["rows"], columns=limits["columns"], merged=merged):
         out.write(json.dumps([row, *_texts(cells)]) + "\n")
+    if merged:
+        out.write(json.dumps({"merged": len(merged), "first": merged[0]}) + "\n")
 
 
 def _choose(book: Any, wanted: str) -> tuple[Any, list[str]]:

@@ -51,8 +51,12 @@ def _shared_texts(source: Any) -> list[str]:
     return texts
 
 
-def sheet_rows(book: Any, sheet: Any, *, rows: int, columns: int) -> Iterator[tuple[int, list[SheetCell]]]:
+def sheet_rows(
+    book: Any, sheet: Any, *, rows: int, columns: int, merged: list[str]
+) -> Iterator[tuple[int, list[SheetCell]]]:
     """(row number, its stored cells), rising.
+
+    Areas of merged cells stand after the rows in the file, and are added to `merged` then.
 
     Gaps between rows and cells are not filled in, so a single cell at the far corner is no bomb.
 
@@ -63,7 +67,8 @@ def sheet_rows(book: Any, sheet: Any, *, rows: int, columns: int) -> Iterator[tu
 
     last = 0
     with sheet._get_source() as source:
-        for number, found in _parser(book, sheet, source).parse():
+        parser = _parser(book, sheet, source)
+        for number, found in parser.parse():
             if number <= last:
                 raise Refused(f"row {number} comes after row {last}")
             last = number
@@ -79,6 +84,7 @@ def sheet_rows(book: Any, sheet: Any, *, rows: int, columns: int) -> Iterator[tu
             if rows < -1:
                 raise Refused(f"there are too many rows at row {number}")
             yield number, cells
+        merged += [area.ref for area in getattr(parser.merged_cells, "mergeCell", ())]
 
 
 def _parser(book: Any, sheet: Any, source: Any) -> Any:

@@ -43,13 +43,27 @@ def read_workbook(content: bytes, name: str, *, limits: Limits, sheet: str | Non
             if "refused" in head:
                 raise refuse(name, head["refused"])
             bad: list[tuple[int, int, str]] = []
-            rows = list(_rows(lines, bad))
-    notes = (
-        [f"sheet {head['sheet']!r} was read; not read: {', '.join(head['others'])}"] if head["others"] else []
-    )
-    return build_table(
-        name, rows, limits=limits, bad_cells=bad, pads=True, notes=notes, sheet=head["sheet"]
-    )  # fmt: skip
+            notes = _sheet_notes(head)
+            rows = list(_rows(lines, bad, notes))
+    try:
+        return build_table(
+            name, rows, limits=limits, bad_cells=bad, pads=True, notes=notes, sheet=head["sheet"]
+        )  # fmt: skip
+    except DataError as fault:
+        if not head["others"]:
+            raise
+        # The list may well be on another sheet, which somebody who sees the workbook does not think of.
+        raise DataError(
+            f"{fault.message} That is sheet {head['sheet']!r}; there are also: {', '.join(head['others'])}.",
+            allowed=fault.allowed,
+            next_step="Put the sheet with the list first.",
+            pointer=fault.pointer,
+        ) from None
+
+
+def _sheet_notes(head: dict[str, Any]) -> list[str]:
+    others = ", ".join(head["others"])
+    return [f"sheet {head['sheet']!r} was read; not read: {others}"] if others else []
 
 
 def refuse_compound(content: bytes, name: str) -> None:
@@ -65,9 +79,21 @@ def refuse_compound(content: bytes, name: str) -> None:
         raise refuse(name, reason, next_step=step)
 
 
-def _rows(lines: Iterator[str], bad: list[tuple[int, int, str]]) -> Iterator[tuple[int, list[str]]]:
+def _rows(
+    lines: Iterator[str], bad: list[tuple[int, int, str]], notes: list[str]
+) -> Iterator[tuple[int, list[str]]]:
+    """Rows; what else the child tells is added to `bad` and `notes`."""
     for line in lines:
-        row, cells, *faults = json.loads(line)
+        found = json.loads(line)
+        if isinstance(found, dict):
+            count = found["merged"]
+            areas = f"{count:,} area{'s' if count != 1 else ''} of merged cells"
+            notes.append(
+                f"{areas}, such as {found['first']}: only the first cell of an area holds its value, "
+                "the others were read as empty"
+            )
+            continue
+        row, cells, *faults = found
         bad += [(row, at, reason) for found in faults for at, reason in found]
         yield row, cells
 

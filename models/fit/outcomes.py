@@ -7,10 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from models.fit.profile import wilson
+
 LEAST = 30
 DRAWS = 400
 TOPS = (0.1, 0.2, 0.5)
 BINS = 5
+SIZES = ("1–9 employees", "10–49 employees", "50–249 employees", "250 or more employees")
+SIZES_FROM = (10, 50, 250)
+"""Employees from which the second and each further band of size begins."""
 
 
 def report(rows: Sequence[Mapping[str, Any]], *, seed: int = 0) -> dict[str, Any]:
@@ -57,7 +62,7 @@ def slices(rows: Sequence[Mapping[str, Any]], *, draws_seed: int = 0) -> list[di
     found = []
     for column in ("country", "size", "partner_type"):
         labels = [_group(r, column) for r in rows]
-        for label in sorted({x for x in labels if x}):
+        for label in sorted({x for x in labels if x}, key=_place):
             part = [r for r, own in zip(rows, labels, strict=True) if own == label]
             if len(part) >= LEAST:
                 found.append({"by": column, "group": label, **_slice(part, draws_seed)})
@@ -72,7 +77,8 @@ def _slice(part: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]:
     out: dict[str, Any] = {
         "count": len(part),
         "selected_share": float(accepted.mean()),
-        "selected_interval": _interval(accepted[draws].mean(axis=1)),
+        # Drawing again from a group with none accepted would say "0 % to 0 %", as if it were certain.
+        "selected_interval": list(wilson(float(accepted.sum()), len(part))),
         "mean_probability": float(np.nanmean(chance)) if np.isfinite(chance).any() else None,
         "observed_per_predicted": None,
         "observed_interval": None,
@@ -84,12 +90,16 @@ def _slice(part: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]:
     return out
 
 
+def _place(label: str) -> tuple[int, str]:
+    """Sizes from small to large, everything else by name."""
+    return (SIZES.index(label) if label in SIZES else -1), label
+
+
 def size_of(employees: Any) -> str:
     """Size band of a company, '' where it is not known."""
     if employees is None or employees != employees:
         return ""
-    bands = ((10, "1–9"), (50, "10–49"), (250, "50–249"))
-    return next((name for top, name in bands if float(employees) < top), "250 or more") + " employees"
+    return SIZES[sum(float(employees) >= least for least in SIZES_FROM)]
 
 
 def _group(row: Mapping[str, Any], column: str) -> str:

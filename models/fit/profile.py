@@ -131,7 +131,7 @@ def page(found: Profile, *, version: str, moved: Sequence[Change], before: str |
         low, high = (100 * v for v in t.interval)
         lines.append(
             f"| {t.label} | {t.partners} | {100 * t.succeeded:.0f} % ({low:.0f}–{high:.0f}) "
-            f"| {100 * t.points:+.0f} points | {t.sure} |"
+            f"| {_points(t.points)} | {t.sure} |"
         )
     if not found.traits:
         lines.append("| no trait makes a difference | | | | |")
@@ -177,6 +177,12 @@ def wilson(wins: float, count: int) -> tuple[float, float]:
     centre = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = Z80 / (1 + z2 / count) * np.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
     return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
+
+
+def _points(share: float) -> str:
+    """Points of probability with their sign: `+3 points`, `-1 point`, `less than 1 point`."""
+    whole = round(100 * share)
+    return f"{whole:+d} point{'s' if abs(whole) != 1 else ''}" if whole else "less than 1 point"
 
 
 def _change_line(change: Change) -> str:

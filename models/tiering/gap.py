@@ -38,7 +38,8 @@ class Need:
     def words(self) -> str:
         """For people: `2 more people: Certified people`."""
         lacking = self.need - (self.have or 0.0)
-        return f"{lacking:,.0f} {self.unit or 'points'}: {self.label}".replace("  ", " ")
+        shown = f"{lacking:,.0f}" if lacking >= 10 or lacking.is_integer() else f"{lacking:,.1f}"
+        return f"{shown} {counted(self.unit or 'points', lacking)}: {self.label}"
 
 
 def needs_for(policy: TierPolicy, level: int, card: Card, bound: float) -> tuple[Need, ...]:
@@ -126,3 +127,8 @@ def _rounded(need: float, unit: str) -> float:
     if unit in ("share", "of 10"):
         return ceil(need * 100 - 1e-9) / 100
     return float(ceil(need - 1e-9))
+
+
+def counted(unit: str, number: float) -> str:
+    """The unit as it follows a number: `2 people`, `1 person`, `1 deal`."""
+    return unit if number != 1 else {"people": "person"}.get(unit, unit.removesuffix("s"))

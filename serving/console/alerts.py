@@ -91,6 +91,7 @@ def _past(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
             request,
             "alerts_as_of.html",
             day=day,
+            today=console.clock().date(),
             alerts=[_row(console, a) for a in found["alerts"]],
             refreshed_at=found["refreshed_at"],
             now=moment,

@@ -153,7 +153,8 @@ def _scores(cases: Cases, view: View, partner_id: str, identity: Identity) -> tu
     if not can_score(view.models[CHURN], view.partners):
         return {}, "The model in service works on ready-made columns; partners cannot be looked up."
     answer = cases.scoring.churn_of_partner(partner_id, Wish(max_reasons=6), identity=identity)
-    return answer["churn_probability"], ""
+    # A decision given before comes back with its keys in the order of text: 180, 30, 90.
+    return dict(sorted(answer["churn_probability"].items(), key=lambda s: int(s[0]))), ""
 
 
 def _health(cases: Cases, partner_id: str, identity: Identity) -> dict[str, Any] | None:

@@ -77,6 +77,7 @@ def environment() -> Environment:
     shown = (
         words.pct, words.number, words.amount, words.figure, words.signed, words.money, words.moment,
         words.day, words.age, words.words, words.sentence, words.risk, words.silence, words.money_text,
+        words.kind, words.told,
     )  # fmt: skip
     made.filters |= {function.__name__: function for function in shown}
     made.globals |= {

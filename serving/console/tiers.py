@@ -83,7 +83,7 @@ def _peers(cases: Cases, partner_id: str, identity: Identity) -> list[str]:
         told = cases.tiers.comparing.of_partner(partner_id, identity=identity)["benchmarks"]
     except (NotFoundError, UnavailableError):
         return []
-    return [f"{b['label'].lower()} above {b['percentile']}%" for b in told if b["percentile"] is not None]
+    return [f"{b['label'].lower()} {b['percentile']}" for b in told if b["percentile"] is not None]
 
 
 def _decide(router: APIRouter, use_cases: Callable[[], Cases]) -> None:

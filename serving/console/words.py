@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from models.tiering.gap import counted
+
 DASH = "–"
+SHA256 = 64
 EVIDENCE = {
     "strong": "Strong evidence",
     "moderate": "Moderate evidence",
@@ -58,12 +62,12 @@ def number(value: Any) -> str:
 
 
 def amount(value: Any, unit: str = "") -> str:
-    """A number with its unit: `$622,000`, `85%`, `2 people`."""
+    """A number with its unit: `$622,000`, `85%`, `2 people`, `1 person`."""
     if unit == "usd":
         return money(value)
     if unit == "share":
         return pct(value)
-    return f"{number(value)} {unit}".rstrip()
+    return f"{number(value)} {counted(unit, value)}".rstrip()
 
 
 def silence(quiet_days: float | None) -> str:
@@ -157,9 +161,34 @@ def parsed(value: Any) -> datetime | None:
 
 
 def words(name: str) -> str:
-    """An identifier as words: `days_since_last_login` → `Days since last login`."""
-    text = name.replace("_", " ").strip()
+    """An identifier as words: `days_since_last_login` → `Days since last login`; a currency by its name."""
+    text = name.removesuffix("_usd").replace("_", " ").strip() + (
+        ", US dollars" if name.endswith("_usd") else ""
+    )
     return text[:1].upper() + text[1:]
+
+
+def kind(action: str) -> str:
+    """A kind of the audit log in words: `fit_list.score` → `Fit list: score`."""
+    return words(action).replace(".", ": ")
+
+
+def told(detail: Mapping[str, Any]) -> str:
+    """What an entry of the audit log adds, in words; what lies deeper stands in brackets."""
+    return ", ".join(f"{words(name).lower()} {_plain(value)}" for name, value in detail.items())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"({told(value)})"
+    if value is None or value == "":
+        return "none"
+    if isinstance(value, bool | int | float):
+        return number(value)
+    text = str(value)
+    if len(text) == SHA256 and text.isalnum():
+        return text[:12] + "…"
+    return moment(text) if parsed(text) and "T" in text else text
 
 
 def sentence(text: str) -> str:

@@ -194,6 +194,9 @@ def _missing(model: FitModel, rows: Sequence[Mapping[str, Any]], options: FitOpt
 def _changes(
     model: FitModel, row: Mapping[str, Any], told: Mapping[str, Any], options: FitOptions
 ) -> list[dict[str, Any]]:
+    if told["value"] is None:
+        # Its fit score is in points of the scorecard; what a change would give, in per cent.
+        return []
     names = set(model.bundle.spec.names)
     fields = {f: model.recruited.levels(f) for f in options.changeable if f in names}
     now = told["baseline"] + sum(r["contribution"] for r in told["reasons"]) + told["other_factors"]

@@ -190,8 +190,19 @@ class AlertQueue:
         return self._overrides.withdraw(found[partner_id].override_id, identity=identity, at=self._clock())
 
     def as_of(self, moment: datetime, wanted: Wanted, *, identity: Identity) -> dict[str, Any]:
-        """The queue exactly as it was at a moment: same alerts, figures, sentences and order."""
-        c = ALERT_LOG.c
+        """The queue exactly as it was at a moment: same alerts, figures, sentences and order.
+
+        Raises:
+            InputError: A day that has not come: nobody has seen its queue. The end of today is now.
+        """
+        now, c = self._clock(), ALERT_LOG.c
+        if moment.date() > now.date():
+            raise InputError(
+                f"Nobody has seen the queue of {moment:%Y-%m-%d} yet.",
+                allowed=f"a day up to {now:%Y-%m-%d}",
+                pointer="/date",
+            )
+        moment = min(moment, now)
         newest = select(c.alert_id, func.max(c.seq).label("seq")).where(c.at <= iso(moment))
         last = newest.group_by(c.alert_id).subquery()
         query = select(ALERT_LOG).join(last, c.seq == last.c.seq)

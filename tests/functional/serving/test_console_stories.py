@@ -224,7 +224,7 @@ def test_a_channel_manager_works_through_monday(demo: Demo, browser: Any) -> Non
         alert = page.url
         expect(page.get_by_role("heading", name="What to do")).to_be_visible()
         sound(seen, "manager-3-alert")
-        page.get_by_role("button", name="Take note").click()
+        page.get_by_role("button", name="Acknowledge").click()
         expect(page.get_by_role("status")).to_contain_text("Noted")
         page.get_by_label("Name").fill("Sam")
         page.get_by_role("button", name="Assign").click()
@@ -319,5 +319,5 @@ def test_an_administrator_tries_other_rules_and_reads_the_audit_log(demo: Demo, 
         expect(seen.page.locator("#outcome .tile b").first).not_to_have_text("0")
         sound(seen, "admin-1-simulator")
         seen.open("/console/audit")
-        assert "console.sign_in" in seen.text()
+        assert "Console: sign in" in seen.text()
         sound(seen, "admin-2-audit")

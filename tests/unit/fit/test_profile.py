@@ -60,3 +60,14 @@ def test_who_learnt_from_nobody_has_no_profile(bundle: Any) -> None:
 @pytest.mark.parametrize(("wins", "count", "low", "high"), [(0, 10, 0.0, 0.1411), (5, 10, 0.3122, 0.6878)])
 def test_the_interval_of_a_share_is_wilsons(wins: int, count: int, low: float, high: float) -> None:
     assert wilson(wins, count) == pytest.approx((low, high), abs=2e-4)
+
+
+def test_points_of_a_trait_read_as_english(found: Any) -> None:
+    traits = [replace(found.traits[0], points=p) for p in (0.034, 0.011, -0.009, -0.001, 0.004)]
+    text = page(replace(found, traits=tuple(traits)), version="1", moved=(), before=None)
+    told = [
+        line.split("|")[4].strip()
+        for line in text.splitlines()
+        if line.startswith("| partner") or line.startswith(f"| {traits[0].label}")
+    ]
+    assert told == ["+3 points", "+1 point", "-1 point", "less than 1 point", "less than 1 point"]

@@ -203,3 +203,10 @@ def test_the_verdict_is_the_strictest_of_the_checks(given: dict[str, Any], verdi
     asked = {**usual, **given}
     row = asked.pop("row")
     assert vet(row, policy=policy, base_rate=0.4, **asked).verdict == verdict
+
+
+def test_where_there_is_no_probability_nothing_is_said_to_change_it(served: Any) -> None:
+    bare = [{"prospect_id": f"N{i}", "name": f"Nobody {i}", "partner_type": "referral"} for i in range(2)]
+    found = [r for r in score(served, *bare).json()["results"] if r["fit_probability"]["value"] is None]
+    assert found
+    assert all(r["what_would_change"] == [] for r in found)

@@ -233,6 +233,15 @@ def test_last_mondays_queue_is_shown_exactly_as_it_was(nights: Nights) -> None:
     assert {a["manager_id"] for a in own} == {"M2"}
 
 
+def test_nobody_has_seen_the_queue_of_tomorrow(nights: Nights) -> None:
+    nights.run(days=0)
+    now, evening = nights.now, nights.now.replace(hour=23, minute=59)
+    shown = nights.queue.as_of(evening, ALL, identity=ROOT)
+    assert shown["alerts"] == nights.queue.page(ALL, identity=ROOT)["alerts"]
+    with pytest.raises(InputError, match="Nobody has seen"):
+        nights.queue.as_of(now + timedelta(days=1), ALL, identity=ROOT)
+
+
 def test_every_opened_alert_is_a_decision_that_replays_bit_for_bit(nights: Nights) -> None:
     """With the score, the model and the policy it was opened with; read by those who see the partner."""
     nights.run(days=0)

@@ -206,6 +206,9 @@ def test_a_partner_page_records_what_it_showed_and_the_decision_replays(world: W
     page = browser.get("/console/partners/P02").text
     decision_id = re.findall(r"dec_[0-9A-Z]{26}", page)[0]
     assert "Replayed: identical" in browser.get(f"/console/decisions/{decision_id}").text
+    again = browser.get("/console/partners/P02").text
+    spans = [re.findall(r'"score-title">(Within \d+ days)', text) for text in (page, again)]
+    assert spans[0] == spans[1] == sorted(spans[0], key=lambda s: int(s.split()[1]))
     assert signed_in(world, "prm").get(f"/console/decisions/{decision_id}").status_code == 404
     assert decision_id in browser.get("/console/decisions").text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from serving.console import words
 from serving.console.charts import amounts, diverging, ladder, line, reliability
 from serving.console.grid import arrange, read_grid
+from serving.console.render import FOLDER, environment
 from serving.console.routing import exposure_of, fault_of
 from serving.console.tiers import out_of_order
 from serving.console.waterfall import probability, waterfall
@@ -149,3 +151,54 @@ def test_cuts_that_do_not_rise_are_named() -> None:
     assert out_of_order(policy(0, 99, 48)) == (
         "Gold must begin above silver, and silver begins at 99. Move one of the two."
     )
+
+
+def test_units_of_names_are_words() -> None:
+    assert words.words("annual_revenue_usd") == "Annual revenue, US dollars"
+    assert words.words("founded_year") == "Founded year"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("any_of", "by one of these"), ("all_of", "by all of these together")]
+)
+def test_what_a_tier_asks_for_tells_what_must_be_from_what_may_be(kind: str, said: str) -> None:
+    def need(kind: str, label: str, have: float, least: float, unit: str = "") -> dict[str, Any]:
+        return {"kind": kind, "label": label, "have": have, "need": least, "unit": unit}
+
+    gap = [
+        need("gate", "Certified people", 0.0, 2.0, "people"),
+        need("points", "Points for gold", 41.04, 48.0, "points"),
+        need(kind, "Value won in a year", 0.0, 510_000.0, "usd"),
+        need(kind, "Deals", 1.0, 9.0, "deals"),
+    ]
+    macros = environment().get_template("parts.html").module
+    told = str(macros.needs(gap, 41.04))
+    assert told == (
+        "Certified people: 2 people (has 0); 48 points (the lower bound is 41.0), for instance "
+        f"{said}: Value won in a year: $510,000 (has $0); Deals: 9 deals (has 1)"
+    )
+    assert "48 points (has 41.0), for" in str(macros.needs(gap))
+
+
+def test_the_audit_log_speaks_words_and_no_programs() -> None:
+    assert words.kind("fit_list.score") == "Fit list: score"
+    detail = {
+        "models": {"fit": {"manifest_sha256": "26" * 32, "version": "2"}},
+        "rows": 1477,
+        "from": None,
+        "expires_at": "2027-05-22T00:00:00.000000Z",
+        "reason": "the default",
+    }
+    assert words.told(detail) == (
+        "models (fit (manifest sha256 262626262626…, version 2)), rows 1,477, from none, "
+        "expires at 22 May 2027, reason the default"
+    )
+    assert words.told({}) == ""
+
+
+def test_no_plain_table_can_widen_the_page() -> None:
+    for template in sorted((FOLDER / "templates").glob("*.html")):
+        text = template.read_text(encoding="utf-8")
+        for found in re.finditer(r'<table class="grid(?: cards| tight| tight cards)?">', text):
+            before = text[: found.start()].rstrip()
+            assert before.endswith('aria-label="Table">'), f"{template.name}: {text[found.start() :][:90]}"

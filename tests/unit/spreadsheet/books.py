@@ -62,7 +62,11 @@ def text_row(number: int, *texts: str) -> str:
 
 
 def workbook(
-    rows: Sequence[Sequence[Any]], *, formats: Mapping[str, str] | None = None, **sheets: Any
+    rows: Sequence[Sequence[Any]],
+    *,
+    formats: Mapping[str, str] | None = None,
+    merged: Sequence[str] = (),
+    **sheets: Any,
 ) -> bytes:
     """A workbook as a spreadsheet program would save it; further sheets by name."""
     from openpyxl import Workbook
@@ -74,6 +78,8 @@ def workbook(
         page.append(row)
     for where, shown in (formats or {}).items():
         page[where].number_format = shown
+    for area in merged:
+        page.merge_cells(area)
     for name, others in sheets.items():
         second = book.create_sheet(name)
         for row in others:
@@ -111,6 +117,13 @@ def sheet_uploads() -> Iterator[dict[str, Any]]:
     more = _cells("second sheet", [("a", "b", "c")], [("a", "b", "c")], noted="not read: Notizen")
     more["content"] = workbook([_HEAD, ("a", "b", "c")], Notizen=[("x",)])
     yield more
+    yield _cells(
+        "merged cells",
+        [("a", "b", "c"), ("d", None, "f")],
+        [("a", "b", "c"), ("d", "", "f")],
+        merged=("B2:B3",),
+        noted="^1 area of merged cells, such as B2:B3",
+    )
     yield from _raw()
 
 
@@ -118,8 +131,8 @@ _HEAD = ("Nr", "Firma", "Ort")
 
 
 def _cells(title: str, rows: list[Any], expected: list[Any] | None = None, **more: Any) -> dict[str, Any]:
-    formats = more.pop("formats", None)
-    content = workbook([_HEAD, *rows], formats=formats)
+    formats, merged = more.pop("formats", None), more.pop("merged", ())
+    content = workbook([_HEAD, *rows], formats=formats, merged=merged)
     return {"title": f"xlsx {title}", "name": "l.xlsx", "content": content, "columns": _HEAD,
             "rows": tuple(expected if expected is not None else rows), **more}  # fmt: skip
 

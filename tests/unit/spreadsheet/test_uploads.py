@@ -9,6 +9,7 @@ import pytest
 
 from data.errors import DataError
 from data.spreadsheet import Limits, TextTable, read_table
+from tests.unit.spreadsheet.books import workbook
 from tests.unit.spreadsheet.uploads import Upload, uploads, wrong
 
 CASES = list(uploads())
@@ -46,12 +47,18 @@ def test_given_encoding_and_separator_decide() -> None:
 
 
 def test_given_sheet_is_read() -> None:
-    from tests.unit.spreadsheet.books import workbook
-
     content = workbook([("Nr", "Firma"), (1, "A")], Zwei=[("Nr", "Firma"), (2, "B")])
     assert read_table(content, "l.xlsx", sheet="Zwei").rows == (("2", "B"),)
     with pytest.raises(DataError, match="no sheet 'Drei'; there are Tabelle1, Zwei"):
         read_table(content, "l.xlsx", sheet="Drei")
+
+
+def test_a_first_sheet_that_is_no_list_leads_to_the_others() -> None:
+    content = workbook([("only a note",)], Kontakte=[("Firma",), ("Acme",)])
+    with pytest.raises(
+        DataError, match=r"no row under it\. That is sheet 'Tabelle1'; there are also: Kontakte"
+    ):
+        read_table(content, "l.xlsx")
 
 
 def test_frame_holds_text_or_none_under_line_numbers() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import ConfigError
-from models.tiering.gap import gap_to_next, needs_for, needs_to_keep
+from models.tiering.gap import Need, gap_to_next, needs_for, needs_to_keep
 from models.tiering.points import Potential, grade, opens, reached
 from models.tiering.policy import CATEGORIES, POTENTIAL, TierPolicy, parse_policy, read_policy, templates
 from models.tiering.stability import Memory, review
@@ -198,3 +198,12 @@ def test_two_to_many_tiers_work(count):
     tiers = [{"name": f"t{k}", "cut": float(c)} for k, c in enumerate(cuts)]
     rules = TierPolicy.model_validate({**policy().to_json(), "tiers": tiers})
     assert reached(rules, 100.0, card(1.0)) == count - 1
+
+
+def test_a_small_gap_is_not_rounded_away():
+    assert (
+        Need("points", "points", "Points for gold", 47.6, 48.0, "points").words
+        == "0.4 points: Points for gold"
+    )
+    assert Need("gate", "x", "Certified people", 1.0, 2.0, "people").words == "1 person: Certified people"
+    assert Need("gate", "x", "Deals", None, 1.0, "deals").words == "1 deal: Deals"
