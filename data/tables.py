@@ -103,7 +103,7 @@ _TABLES = (
             PARTNER_ID,
             *FIRMOGRAPHICS,
             _text("parent_id", "Identifier of the parent company, when there is one."),
-            _text("tier", "Tier held now."),
+            _text("tier", "Tier held now. Models learn from it only with tier_history or known_at."),
             Column("signed_at", "timestamp", doc="When the agreement was signed (UTC)."),
             KNOWN_AT,
         ),

@@ -186,6 +186,7 @@ def suspects_of(dataset: Dataset, split: Split, settings: EvaluationSettings) ->
         factors={f.name: f.shown_factor for f in dataset.spec.features},
         confirmed=settings.confirmed,
         built_here=dataset.source == "tables",
+        undated=dataset.undated,
     )
 
 

@@ -8,6 +8,7 @@ told from them by looking at the data.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,7 @@ def find_suspects(
     factors: dict[str, str] | None = None,
     confirmed: tuple[str, ...] = (),
     built_here: bool = False,
+    undated: Collection[str] = (),
 ) -> tuple[Suspect, ...]:
     """Columns that look like leaks, the strongest first.
 
@@ -61,6 +63,7 @@ def find_suspects(
         confirmed: Columns a person has cleared; still listed, but they block nothing.
         built_here: Features were computed point in time from dated rows, where one strong column (recency),
             gaps ("never ordered") and pure values are honest; only what is near perfect is suspected then.
+        undated: Columns of which that does not hold: their gaps and values are looked at all the same.
     """
     if min(y.sum(), (1 - y).sum()) < MIN_EVENTS:
         return ()
@@ -68,7 +71,9 @@ def find_suspects(
     powers = [_power(str(c), frame[c], y, fold, (factors or {}).get(str(c), str(c))) for c in frame.columns]
     powers.sort(key=lambda p: (-p.explained, p.column))
     why = _near_perfect(powers)
-    if not built_here:
+    if built_here:
+        why = _gaps_and_values([p for p in powers if p.column in undated]) | why
+    else:
         why = _gaps_and_values(powers) | _far_above(powers, why)
     listed = [p for p in powers if p.column in why]
     return tuple(Suspect(p.column, why[p.column], p.auc, p.column in confirmed) for p in listed)

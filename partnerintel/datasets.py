@@ -191,6 +191,7 @@ def _from_columns(
 def _from_tables(project: Project, model: str, *, now: datetime, tick: Tick, anchor: date | None) -> Dataset:
     from features.snapshot import build_and_save, read_snapshots
     from models.catalog import specs
+    from training.undated import tier_of_today, undated_columns
 
     lake = lake_of(project)
     dates = _dates_through(project, training_dates(project, lake, now=now), anchor)
@@ -205,11 +206,11 @@ def _from_tables(project: Project, model: str, *, now: datetime, tick: Tick, anc
         progress=lambda view, done, of: tick(f"features {view}".strip(), 0.3 * done / of),
     )
     tick("labels", 0.3)
-    if model in ROUTING:
-        return _of_offers(project, model, lake, dates, known_until=known_until)
-    features = read_snapshots(root, as_ofs=dates)
-    labelled = _tiering if model == "tiering" else _churn
-    return labelled(project, specs()[model], features, lake, known_until)
+    gone = tier_of_today(lake)
+    features = read_snapshots(root, as_ofs=dates).drop(columns=[d.column for d in gone])
+    labelled = _of_offers if model in ROUTING else _tiering if model == "tiering" else _churn
+    dataset = labelled(project, specs()[model], features, lake, known_until)
+    return replace(dataset, dropped=(*gone, *dataset.dropped), undated=undated_columns(lake))
 
 
 def _churn(project: Project, spec: ModelSpec, features: Any, lake: Lake, known_until: datetime) -> Dataset:
@@ -231,23 +232,21 @@ def _churn(project: Project, spec: ModelSpec, features: Any, lake: Lake, known_u
 
 
 def _of_offers(
-    project: Project, model: str, lake: Any, dates: Sequence[date], *, known_until: datetime
+    project: Project, spec: ModelSpec, features: Any, lake: Lake, known_until: datetime
 ) -> Dataset:
     """Rows of the routing models: offers of leads."""
-    from features.snapshot import read_snapshots
-    from models.catalog import specs
     from models.routing.inputs import RULES
     from training.routing_rows import read_tables, routing_dataset
 
     default = RULES if project.training.default_scorecard else None
     return routing_dataset(
-        specs()[model],
-        read_snapshots(project.workspace.features, as_ofs=dates),
+        spec,
+        features,
         read_tables(lake),
-        label="accept" if model == "routing_accept" else "win",
+        label="accept" if spec.name == "routing_accept" else "win",
         settings=project.routing,
         known_until=known_until,
-        scorecard=project.scorecards.get(model, default),
+        scorecard=project.scorecards.get(spec.name, default),
     )
 
 

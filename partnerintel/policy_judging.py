@@ -189,17 +189,19 @@ def _models(project: Project, tables: Any, *, until: date) -> Models | None:
     from training.estimators import fit
     from training.routing_rows import routing_dataset
     from training.splits import final_split
+    from training.undated import tier_of_today
 
     known = datetime.combine(until, time())
     dates = [d for d in training_dates(project, lake_of(project), now=known) if d <= until]
     _snapshots(project, dates)
+    gone = [d.column for d in tier_of_today(lake_of(project))]
     default = RULES if project.training.default_scorecard else None
     fitted = {}
     for name in (ACCEPT, WIN):
         try:
             dataset = routing_dataset(
                 specs()[name],
-                read_snapshots(project.workspace.features, as_ofs=dates),
+                read_snapshots(project.workspace.features, as_ofs=dates).drop(columns=gone),
                 tables,
                 label="accept" if name == ACCEPT else "win",
                 settings=project.routing,

@@ -50,6 +50,7 @@ class Dataset:
         population: Feature columns of everyone who was considered, the unlabelled included, with `known_at`;
             None: the rows are everyone.
         pooled: The rows of all motions, where these are one motion's; the profile must beat the pooled one.
+        undated: Columns that are as of today at every date, and may therefore tell the outcome.
         step_days: Days between test dates; None: the horizon, so that test windows do not overlap.
     """
 
@@ -68,6 +69,7 @@ class Dataset:
     once: bool = False
     population: Any | None = None
     pooled: Dataset | None = None
+    undated: frozenset[str] = frozenset()
     step_days: int | None = None
 
     @property

@@ -86,3 +86,14 @@ def test_lags_of_a_strong_column_are_not_held_against_it(world):
     frame["signal_lag1"] = frame["signal"] + rng.normal(size=y.size) * 0.3
     alone = find_suspects(frame, y, groups=groups, factors={"signal_lag1": "signal"})
     assert "signal" in names(alone)
+
+
+def test_of_features_built_here_those_that_nothing_dates_are_looked_at_as_ready_made(world):
+    frame, y, groups, rng = world
+    left = (y == 1) & (rng.random(y.size) < 0.4)
+    frame["partner_type"] = np.where(left, "former", rng.choice(["reseller", "referral"], y.size))
+    given = {"groups": groups, "built_here": True}
+    assert find_suspects(frame, y, **given) == ()
+    found = find_suspects(frame, y, **given, undated={"partner_type"})
+    assert names(found) == ["partner_type"]
+    assert "'former'" in found[0].why
