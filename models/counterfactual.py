@@ -6,6 +6,7 @@ does not say that the entity will.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -15,6 +16,7 @@ import numpy as np
 
 MOST_ACTIONS = 2
 LEAST_GAIN = 1e-6
+_FORMS = re.compile(r"\{(\w+)\|(\w+)\}")
 WORDING = "An association: the score would be so if the features were; it does not say that they cause it."
 
 
@@ -25,7 +27,7 @@ class Lever:
     Attributes:
         name: Its name.
         amounts: How much of it, ascending, within what is observed in a month.
-        sentence: For people, with `{amount}`.
+        sentence: For people, with `{amount}` and nouns as `{login|logins}`.
     """
 
     name: str
@@ -33,8 +35,9 @@ class Lever:
     sentence: str
 
     def said(self, amount: float) -> str:
-        """The sentence for an amount."""
-        return self.sentence.format(amount=f"{amount:g}")
+        """The sentence for an amount; of the forms in `{login|logins}` the first is for one."""
+        chosen = _FORMS.sub(lambda m: m[1] if amount == 1 else m[2], self.sentence)
+        return chosen.format(amount=f"{amount:g}")
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,17 @@ LEVEL = 0.9
 """Amounts go up to what one partner in ten does in a month."""
 KINDS: Mapping[str, tuple[str, str, str]] = {
     # lever: (count stem, days since, sentence)
-    "logins": ("login", "days_since_last_login", "{amount} more portal logins in a month"),
-    "downloads": ("content", "", "{amount} more content downloads in a month"),
-    "meetings": ("meeting", "", "{amount} more meetings in a month"),
+    "logins": ("login", "days_since_last_login", "{amount} more portal {login|logins} in a month"),
+    "downloads": ("content", "", "{amount} more content {download|downloads} in a month"),
+    "meetings": ("meeting", "", "{amount} more {meeting|meetings} in a month"),
     "registrations": (
-        "registered", "days_since_last_registration", "{amount} more deal registrations in a month",
+        "registered",
+        "days_since_last_registration",
+        "{amount} more deal {registration|registrations} in a month",
     ),
-    "trainings": ("training", "", "{amount} more completed trainings in a month"),
+    "trainings": ("training", "", "{amount} more completed {training|trainings} in a month"),
     "certifications": (
-        "", "days_since_last_certification", "{amount} more valid certifications",
+        "", "days_since_last_certification", "{amount} more valid {certification|certifications}",
     ),
 }  # fmt: skip
 EVENTS = ("logins", "downloads", "meetings", "trainings")

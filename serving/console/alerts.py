@@ -39,7 +39,7 @@ DONE: Mapping[str, str] = {
     "acknowledge": "Noted. The alert stays in the queue until it is closed.",
     "assign": "Assigned.",
     "snooze": "Put off. It returns once if it is still true.",
-    "close": "Closed. What it came to will be a label of the next training.",
+    "close": "Closed. What it came to is counted; for the next training, a lost partner is one that left.",
 }
 
 
@@ -170,6 +170,7 @@ def _row(console: Console, alert: Mapping[str, Any]) -> dict[str, Any]:
         "model_version": "", "features_as_of": None, "happened": [],
         **alert,
         "company": console.directory.company(str(alert["partner_id"])),
+        "came_to": OUTCOMES.get(str(alert.get("outcome")), ""),
         "moved": [{**m, "label": label_of(console, m["feature"])} for m in moved],
     }  # fmt: skip
 

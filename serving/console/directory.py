@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,17 @@ class Company:
     def fact(self, name: str) -> str:
         """A field, or ''."""
         return self.facts.get(name, "")
+
+    def holding(self, moves: Mapping[str, tuple[str, str]]) -> Company:
+        """With the tier an approved change gave it, until the tables show another tier than it left.
+
+        Args:
+            moves: Partner → (tier left, tier given).
+        """
+        left, to = moves.get(self.partner_id, ("", ""))
+        if not to or left.casefold() != self.fact("tier").casefold():
+            return self
+        return replace(self, facts={**self.facts, "tier": to})
 
 
 class Directory:

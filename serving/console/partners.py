@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -57,7 +58,9 @@ def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
     def listing(request: Request) -> Response:
         console = console_of(use_cases)
         view = console.view()
-        rows = console.standings.visible(view, identity_of(request))
+        moves = use_cases().tiers.store.moves()
+        visible = console.standings.visible(view, identity_of(request))
+        rows = [replace(r, company=r.company.holding(moves)) if r.partner_id in moves else r for r in visible]
         grid = read_grid(request.query_params, base="/console/partners", filters=FILTERS, sorts=SORTS)
         shown, grid = arrange(rows, grid, keep=lambda r: _keeps(r, grid), key=KEYS[grid.sort])
         return page(
@@ -122,7 +125,7 @@ def _one(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
         return page(
             request,
             "partner.html",
-            partner=console.directory.company(partner_id),
+            partner=console.directory.company(partner_id).holding(use_cases().tiers.store.moves()),
             manager=view.partners.managers.get(partner_id, "") if view.partners else "",
             scores=scores,
             fault=fault,

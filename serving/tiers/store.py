@@ -106,6 +106,13 @@ class TierStore:
             rows = connection.execute(query.order_by(TIER_CHANGES.c.decided_at)).mappings()
             return {row["partner_id"]: _change(row) for row in rows}
 
+    def moves(self) -> dict[str, tuple[str, str]]:
+        """Partner → (tier left, tier given) of its newest approved change."""
+        c = TIER_CHANGES.c
+        query = select(c.partner_id, c.from_tier, c.to_tier).where(c.state == "approved")
+        with self.database.read() as connection:
+            return {p: (left, to) for p, left, to in connection.execute(query.order_by(c.decided_at))}
+
     def changes(self, *, state: State, after: str = "", limit: int = 10_000) -> list[TierChange]:
         """Changes in a state, the oldest first, after an id."""
         c = TIER_CHANGES.c

@@ -166,3 +166,14 @@ def test_too_few_earlier_partners_give_no_chance() -> None:
     chance = fit_onboarding(beginnings(400, seed=1)).of(20, 2)
     assert chance is not None
     assert 0.2 < chance < 0.9
+
+
+def test_one_of_something_is_said_as_one() -> None:
+    lever = Lever("logins", (1, 3), "{amount} more portal {login|logins} in a month")
+    assert lever.said(1.0) == "1 more portal login in a month"
+    assert lever.said(3.0) == "3 more portal logins in a month"
+    rows = pd.DataFrame({"login_count_30d": np.arange(10.0), "certifications_active_count": np.arange(10.0)})
+    assert {lever.said(1.0) for lever in levers(rows)} == {
+        "1 more portal login in a month",
+        "1 more valid certification",
+    }

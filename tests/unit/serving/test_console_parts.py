@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.auth import Identity
 from serving.console import words
 from serving.console.charts import amounts, diverging, ladder, line, reliability
+from serving.console.directory import Company
 from serving.console.grid import arrange, read_grid
 from serving.console.render import FOLDER, environment
 from serving.console.routing import exposure_of, fault_of
@@ -202,3 +204,26 @@ def test_no_plain_table_can_widen_the_page() -> None:
         for found in re.finditer(r'<table class="grid(?: cards| tight| tight cards)?">', text):
             before = text[: found.start()].rstrip()
             assert before.endswith('aria-label="Table">'), f"{template.name}: {text[found.start() :][:90]}"
+
+
+@pytest.mark.parametrize(
+    ("tier", "shown"), [("Gold", "silver"), ("platinum", "platinum"), ("silver", "silver")]
+)
+def test_an_approved_tier_is_shown_until_the_tables_show_another(tier: str, shown: str) -> None:
+    company = Company("P1", "Acme", {"tier": tier, "country": "DE"})
+    assert company.holding({"P1": ("gold", "silver")}).fact("tier") == shown
+    assert company.holding({"P1": ("gold", "silver")}).fact("country") == "DE"
+    assert company.holding({"P2": ("gold", "silver")}) is company
+
+
+def test_a_closed_alert_says_in_the_list_what_it_came_to() -> None:
+    alert = {
+        "alert_id": "alr_1", "partner_id": "P1", "company": Company("P1", "Acme", {}), "state": "at_risk",
+        "kind": "risk", "reasons": [], "opened_at": "2026-11-01", "due_on": None, "assignee": None,
+        "closed_on": "2026-11-05", "came_to": "False alarm", "data_age_hours": None, "margin_at_risk": None,
+        "churn_probability_90": 0.4, "probability_when_opened": 0.4, "manager_id": "M1",
+    }  # fmt: skip
+    row = environment().get_template("parts.html").module.alert_row
+    manager = Identity("k", "o", "channel_manager", "M1")
+    assert "closed 5 Nov 2026: false alarm" in str(row(alert, "", datetime(2026, 11, 9), manager))
+    assert "closed" not in str(row({**alert, "came_to": ""}, "", datetime(2026, 11, 9), manager))
