@@ -125,7 +125,7 @@ def _check_columns(source: Source, named: list[str], mapping: SnapshotMapping) -
                 "PI-D005",
                 f"{mapping.model}: {source.name} has no column {name!r}",
                 allowed=", ".join(source.columns),
-                next_step=f"Did you mean {near!r}?" if near else "",
+                next_step=f"Did you mean {near!r}?" if near else "Write the name as it stands in the header.",
                 pointer=f"snapshots.{mapping.model}.{name}",
             )
 

@@ -33,6 +33,8 @@ class Built:
 
 
 DATED = ("deals", "events", "certifications", "surveys")
+LATE_DAYS = 31
+"""A row known later than this after it happened says nothing about how far the data reach."""
 
 
 def lake_of(project: Project) -> Lake:
@@ -85,13 +87,17 @@ def data_span(lake: Lake) -> tuple[datetime, datetime]:
     """When the dated rows begin, and until when they are known.
 
     Outcomes after the second are unknown: an export that ended years ago must not look like silence since.
+    What became known long after it happened, such as a correction of it, tells of no other day.
 
     Raises:
         MissingDataError: The lake has no dated rows.
     """
     import duckdb
 
-    sql = "SELECT min(event_at), max(coalesce(known_at, event_at)) FROM read_parquet(?)"
+    sql = (
+        "SELECT min(event_at), greatest(max(event_at), max(known_at) "
+        f"FILTER (WHERE known_at <= event_at + INTERVAL {LATE_DAYS} DAY)) FROM read_parquet(?)"
+    )
     files = [[str(p) for p in lake.paths(table)] for table in DATED if lake.has(table)]
     with duckdb.connect() as connection:
         spans = [s for f in files if (s := connection.execute(sql, [f]).fetchone()) and s[0] is not None]
