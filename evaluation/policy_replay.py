@@ -122,7 +122,7 @@ def outcomes_of(offers: Any, settings: RoutingSettings, *, known_until: datetime
 
 
 def log_of(offers: Any, leads: Any, deals: Any | None, settings: RoutingSettings) -> Log:
-    """The past from canonical rows: offers of `offers_of`, last versions of leads, deals or None."""
+    """The past from canonical rows: offers of `offers_of`, one row for each lead, deals or None."""
     rows = {str(row["lead_id"]): row for row in leads.to_dict("records")}
     known: dict[str, list[tuple[str, datetime]]] = {}
     if deals is not None:

@@ -64,12 +64,6 @@ def _fit_models(project: Project) -> list[str]:
     return [FIT, *(f"{FIT}.{m}" for m in motions(lake, settings=project.fit, known_until=last))]
 
 
-def _has_offers(project: Project) -> bool:
-    """Whether leads and offers are mapped, or were made here."""
-    lake = lake_of(project)
-    return all(t in project.data.tables or lake.has(t) for t in ("leads", "assignments"))
-
-
 def all_trainable(project: Project) -> list[str]:
     """The same, refused when there are none.
 

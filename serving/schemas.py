@@ -72,10 +72,6 @@ class ChurnQuery(Envelope):
     max_reasons: MaxReasons = 5
 
 
-class NoQuery(Envelope):
-    """A call without query parameters."""
-
-
 class Shape(BaseModel):
     """A part of an answer: exactly these members."""
 

@@ -27,7 +27,6 @@ MIN_EVENTS = 5
 MIN_TRAIN_SHARE = (
     0.3  # of the rows of the refit; a smaller first part calibrates another model than is served
 )
-MIN_TEST_ROWS = 30
 FOLDS = 5
 REPEATS = 2
 EMPTY: Rows = np.zeros(0, dtype=np.int64)
@@ -301,15 +300,6 @@ def _parts(dataset: Dataset, rows: Rows, folds: int, seed: int) -> list[tuple[Ro
         )
     cut = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     return [(rows[a], rows[b]) for a, b in cut.split(y, y, groups)]
-
-
-def inner_folds(
-    dataset: Dataset, rows: Rows, *, folds: int = FOLDS, seed: int = 0
-) -> list[tuple[Rows, Rows]]:
-    """(rest, fold) of grouped folds inside training rows, as many as they bear, or none."""
-    least = int(np.bincount(_strata(dataset, rows), minlength=2).min())
-    bear = min(folds, np.unique(entity_codes(dataset, rows)).size, least)
-    return _parts(dataset, rows, bear, seed) if bear >= 2 else []
 
 
 def _strata(dataset: Dataset, rows: Rows) -> NDArray[np.int64]:

@@ -228,8 +228,6 @@ def _lead() -> Iterator[Feature]:
 
 
 FEATURES: tuple[Feature, ...] = (*_pair(), *_history(), *_partner(), *_lead())
-PAIR = tuple(f.name for f in _pair())
-LEAD = tuple(f.name for f in _lead())
 
 RULES = Scorecard(
     criteria=(

@@ -13,8 +13,6 @@ from data.errors import InputError
 LeadState = Literal["offered", "accepted", "won", "lost", "unassigned", "conflict_hold"]
 OfferState = Literal["offered", "accepted", "declined", "expired", "won", "lost"]
 Answer = Literal["accepted", "declined", "expired"]
-WORKING: frozenset[str] = frozenset({"offered", "accepted"})
-"""States of an offer that take up a unit of the partner's capacity."""
 OVER: frozenset[str] = frozenset({"won", "lost"})
 
 

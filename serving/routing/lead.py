@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -107,8 +106,3 @@ def money(cents: int | None, currency: str | None) -> dict[str, str] | None:
 def commitment(salt: str, personal: Mapping[str, Any]) -> str:
     """What a decision keeps of personal fields: without the salt, erased with them, it tells nothing."""
     return hashlib.sha256(f"{salt}\x1f{canonical(dict(personal))}".encode()).hexdigest()
-
-
-def is_committed(salt: str, content: str, expected: str) -> bool:
-    """Whether stored personal fields are those of then."""
-    return commitment(salt, json.loads(content)) == expected
