@@ -16,7 +16,7 @@ from models.calibration import LINKS
 from models.churn.cohort import silence_days
 from models.churn.label import departures
 from models.churn.settings import ChurnSettings
-from models.churn.versions import Versions
+from models.versions import Versions
 
 RECENCY = "days_since_last_login"
 COLUMNS = (

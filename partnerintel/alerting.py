@@ -116,7 +116,7 @@ def history(project: Project) -> History:
     """Rows that outcomes and owners are read from."""
     from evaluation.alert_panel import History
     from features.cohort import terminations, value_activity
-    from models.churn.versions import Versions
+    from models.versions import Versions
 
     lake = lake_of(project)
     managers = lake.read("partner_managers") if lake.has("partner_managers") else None

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from models.churn.settings import ChurnSettings
-from models.churn.versions import Versions
+from models.versions import Versions
 
 LONG_GAP_QUANTILE = 0.9
 
@@ -35,17 +35,12 @@ def build_cohort(activity: Any, terminations: Any, *, as_ofs: Sequence[date], se
 
 
 def _cohort_at(activity: Versions, terminations: Versions, as_of: Any, settings: ChurnSettings) -> Any:
-    last = _last_before(activity, as_of)
-    ended = _last_before(terminations, as_of)
+    last = activity.last_before(as_of)
+    ended = terminations.last_before(as_of)
     active = last[last >= as_of - pd.Timedelta(days=settings.active_within_days)]
     end = ended.reindex(active.index)
     eligible = active[end.isna() | (active > end)]
     return _frame(np.sort(eligible.index.to_numpy(dtype=object)), as_of)
-
-
-def _last_before(rows: Versions, as_of: Any) -> Any:
-    seen = rows.known(by=as_of)
-    return seen[seen["event_at"] < as_of].groupby("partner_id")["event_at"].max()
 
 
 def _frame(partner_ids: Any, as_of: Any) -> Any:

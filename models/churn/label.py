@@ -18,7 +18,7 @@ import pandas as pd
 
 from models.churn.cohort import build_cohort, silence_days
 from models.churn.settings import ChurnSettings
-from models.churn.versions import Versions
+from models.versions import Versions
 
 DAY = np.timedelta64(86_400_000_000, "us")
 NEVER = np.iinfo(np.int64).max

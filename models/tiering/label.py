@@ -8,7 +8,6 @@ window contributed what it did until then; that is its potential, too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -16,46 +15,11 @@ import numpy as np
 import pandas as pd
 
 from models.tiering.settings import TieringSettings
+from models.versions import Versions
 
 DAY = np.timedelta64(1, "D")
 CENTS = 100.0
 COLUMNS = ("partner_id", "as_of", "horizon_days", "y", "known_at")
-
-
-def last_versions(rows: Any, *, by: Any) -> Any:
-    """Rows in the last version known by a moment; one without `event_at` says it did not happen after all.
-
-    Args:
-        rows: DataFrame[partner_id, event_at, known_at, record_key, …].
-        by: Moment, included.
-    """
-    return _Versions.of(rows).at(by)
-
-
-@dataclass(frozen=True)
-class _Versions:
-    """Rows parted once, so that every date looks twice only at records that were corrected."""
-
-    once: Any
-    corrected: Any
-
-    @classmethod
-    def of(cls, rows: Any) -> _Versions:
-        again = rows["record_key"].duplicated(keep=False).to_numpy()
-        order = ["record_key", "known_at"]
-        return cls(rows[~again], rows[again].sort_values(order, kind="stable"))
-
-    def at(self, by: Any) -> Any:
-        """Last versions known by a moment, without those that did not happen after all."""
-        moment = np.datetime64(pd.Timestamp(by), "us")
-        parts = [r[r["known_at"].to_numpy() <= moment] for r in (self.once, self.corrected)]
-        parts[1] = parts[1].drop_duplicates("record_key", keep="last")
-        return pd.concat(parts).dropna(subset=["event_at"])
-
-    def last_before(self, as_of: Any) -> Any:
-        """Partner → time of the last row before a date, as known then."""
-        seen = self.at(as_of)
-        return seen[seen["event_at"] < as_of].groupby("partner_id")["event_at"].max()
 
 
 def build_cohort(
@@ -75,16 +39,16 @@ def build_cohort(
     Returns:
         DataFrame[partner_id: str, as_of: datetime64[us]], sorted by date and partner.
     """
-    given = tuple(_Versions.of(rows) for rows in (agreements, activity, terminations))
+    given = tuple(Versions.of(rows) for rows in (agreements, activity, terminations))
     parts = [_cohort_at(*given, as_of=pd.Timestamp(a), settings=settings) for a in sorted(set(as_ofs))]
     empty = pd.DataFrame({"partner_id": pd.Series(dtype=object), "as_of": pd.Series(dtype="datetime64[us]")})
     return pd.concat(parts or [empty], ignore_index=True)
 
 
 def _cohort_at(
-    agreements: _Versions,
-    activity: _Versions,
-    terminations: _Versions,
+    agreements: Versions,
+    activity: Versions,
+    terminations: Versions,
     *,
     as_of: Any,
     settings: TieringSettings,
@@ -112,12 +76,12 @@ def build_labels(contributions: Any, cohort: Any, *, settings: TieringSettings, 
     Returns:
         DataFrame[partner_id, as_of, horizon_days, y: US dollars ≥ 0, known_at].
     """
-    parts, versions = [], _Versions.of(contributions)
+    parts, versions = [], Versions.of(contributions)
     for as_of, rows in cohort.groupby("as_of", sort=True):
         known_at = as_of + pd.Timedelta(days=settings.known_after_days)
         if known_at > pd.Timestamp(known_until):
             continue
-        seen = versions.at(known_at)
+        seen = versions.known(by=known_at)
         end = as_of + pd.Timedelta(days=settings.horizon_days)
         within = seen[(seen["event_at"] >= as_of) & (seen["event_at"] < end)]
         # Whole cents, so that the order of rows changes no bit.

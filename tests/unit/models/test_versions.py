@@ -9,7 +9,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.churn.versions import Versions
+from models.versions import Versions
 
 START = datetime(2026, 1, 1)
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.tiering import SPEC
-from models.tiering.label import build_cohort, build_labels, last_versions
+from models.tiering.label import build_cohort, build_labels
 from models.tiering.settings import TieringSettings
+from models.versions import Versions
 
 SETTINGS = TieringSettings()
 AS_OF = date(2025, 1, 1)
@@ -82,7 +83,7 @@ def test_recent_activity_can_be_asked_for():
 def test_a_deleted_deal_no_longer_counts():
     rows = deals(("A", 10, 5.0, 10, "k"), ("A", 10, 5.0, 20, "k"))
     rows.loc[1, "event_at"] = pd.NaT
-    assert last_versions(rows, by=FAR).empty
+    assert Versions(rows).known(by=FAR).empty
 
 
 def test_the_tier_held_is_no_feature():

@@ -41,3 +41,8 @@ class Versions:
         runs = self._runs[at]
         newest = at[np.append(runs[1:] != runs[:-1], True)] if len(at) else at
         return self._rows.iloc[newest].dropna(subset=["event_at"])
+
+    def last_before(self, as_of: Any) -> Any:
+        """Partner → time of the last row before a date, as known then."""
+        seen = self.known(by=as_of)
+        return seen[seen["event_at"] < as_of].groupby("partner_id")["event_at"].max()
