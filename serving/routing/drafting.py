@@ -135,7 +135,7 @@ class Drafter:
         told = []
         if ready.expired(now, hours=self._serving.snapshot_max_age_hours):
             told.append(OLD_FEATURES)
-        elif ready.degraded:
+        elif ready.degraded and not ready.fault:
             told.append(DOWN)
         if ready.accept is None or ready.win is None:
             told.append(NO_MODEL)

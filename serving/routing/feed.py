@@ -147,7 +147,12 @@ class Feed:
             ready, confirmed_at=partners.confirmed_at, degraded=partners.degraded, stale_views=stale[0],
             stale_features=stale[1], fault="",
         )  # fmt: skip
-        key = (partners.matrix.version, mark(self._shared.workspace / "lake" / "manifest.json"), now.date())
+        tables = mark(self._shared.workspace / "lake" / "manifest.json")
+        last = self._kept(ready) if tables is None else None
+        if last is not None and last.block is not None and _of_tables(last.block):
+            # Without territories and terminations everybody could get every lead.
+            return replace(last, fault="the tables of partners cannot be read")
+        key = (partners.matrix.version, tables, now.date())
         if self._made_from is not None and found.block is not None:
             # Events change the matrix every second; each block is a file that is kept for replays.
             recent = now - self._made_at < BLOCK_EVERY
@@ -226,6 +231,12 @@ class Feed:
         except PromotionConflictError:
             return self._shared.policies.in_force(KIND) or new
         return new
+
+
+def _of_tables(block: Block) -> bool:
+    """Whether a block holds what only tables of partners tell."""
+    roster = block.roster
+    return bool(roster.has_territory.any() or roster.ended.any() or any(roster.domain))
 
 
 def _pair_model(served: Served | None, block: Block | None, current: PairModel | None) -> PairModel | None:

@@ -16,6 +16,7 @@ from data.domains import bare_domain
 from data.errors import InputError
 from models.routing.inputs import FEATURES
 from models.routing.lifecycle import StateError
+from serving.routing.feed import Ready
 from serving.routing.registrations import Account, Registrations, open_registrations
 from tests.unit.routing.shop import NOW, PRM, Shop, shop
 from tests.unit.routing.test_routing import CLAIM
@@ -209,3 +210,25 @@ def test_what_is_not_known_is_said_in_a_sentence() -> None:
     told = [f.missing for f in FEATURES]
     assert all(t.endswith(".") and not t.endswith(": not known.") for t in told)
     assert "Whether the partner serves the lead's industry is not known." in told
+
+
+def test_when_the_tables_of_partners_vanish_the_last_known_rules_hold_and_that_is_told(tmp_path: Path) -> None:
+    def refused(made: Shop) -> Any:
+        made.routing.feed.refresh()
+        return made.route(made.lead(country="JP"))
+
+    with shop(tmp_path) as made:
+        before = refused(made)
+        assert (before["code"], before["degraded"]) == ("no_eligible", False)
+        lake = made.runtime.shared.workspace / "lake"
+        lake.rename(lake.with_name("away"))
+        for forget in (False, True):
+            if forget:  # as a worker that starts only now
+                made.routing.feed._ready, made.routing.feed._made_from = Ready(), None
+            found = refused(made)
+            assert (found["code"], found["degraded"]) == ("no_eligible", True)
+            assert found["warnings"] == [
+                "The tables of partners cannot be read; the last-known ones were used."
+            ]
+        lake.with_name("away").rename(lake)
+        assert refused(made)["degraded"] is False
