@@ -173,6 +173,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/leads/{lead_id}/erase", OPERATORS, body=True),
     Route("POST", "/v1/registrations/check", OPERATORS, body=True),
     Route("POST", "/v1/partners/{partner_id}/routing", OPERATORS, body=True),
+    Route("GET", "/v1/routing/report", OPERATORS),
     Route("POST", "/route_lead", OPERATORS, body=True, native=True),
     Route("POST", "/churn_score", PARTNER_READERS, body=True, native=True),
     # BentoML's own client reads it to learn the verbs.

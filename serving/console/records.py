@@ -21,7 +21,6 @@ from serving.tables import AUDIT_LOG, DECISIONS
 
 RECENT = 50
 MOST_BAD_ROWS = 500
-MOST_OFFERS = 10_000
 RECENT_LEADS = 12
 _NAME = re.compile(r"[A-Za-z0-9_]{1,80}")
 _MODEL = re.compile(r"[A-Za-z0-9_]{1,60}(\.[A-Za-z0-9_-]{1,60})?")
@@ -112,16 +111,6 @@ class Records:
             for partner_id, points in connection.execute(query):
                 found.setdefault(partner_id, []).append(points)
         return found
-
-    def offers(self) -> list[Mapping[str, Any]]:
-        """The newest offers of leads."""
-        from serving.routing.tables import OFFERS
-
-        c = OFFERS.c
-        query = select(c.turn, c.state, c.tier, c.region, c.size, c.offered_at, c.respond_by, c.answered_at)
-        with self._database.read() as connection:
-            rows = connection.execute(query.order_by(c.offered_at.desc()).limit(MOST_OFFERS)).mappings()
-            return [dict(r) for r in rows]
 
     def policy_reports(self) -> list[Mapping[str, Any]]:
         """Judgements of routing policies by the log, the newest version first."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from statistics import median
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter
@@ -68,18 +65,11 @@ def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
 
     @router.get("/console/routing/report")
     def report(request: Request) -> Response:
-        offers = console_of(use_cases).records.offers()
-        return page(
-            request,
-            "routing_report.html",
-            offers=len(offers),
-            sla=sla_of(offers),
-            exposure={title: exposure_of(offers, by) for by, title in BY.items()},
-        )
+        found = use_cases().routing.report.make()
+        exposure = {title: found["exposure"][by] for by, title in BY.items()}
+        return page(request, "routing_report.html", report=found, exposure=exposure)
 
 
-LEAST_KNOWN = 10
-"""Known answers below which a rate says nothing: the page says "not enough" then."""
 ESTIMATES: Mapping[str, str] = {
     "logged": "What the log brought", "dr": "Doubly robust", "snips": "Self-normalised weights",
     "ips": "Weights", "dm": "Reward model",
@@ -147,52 +137,3 @@ def _others(found: Mapping[str, Any] | None, console: Console, partner: str) -> 
         rows = [r for r in rows if text in r["name"].casefold() or text in r["partner_id"].casefold()]
     rows.sort(key=lambda r: (r["excluded"] is not None, -(r.get("expected_gain") or 0.0), r["partner_id"]))
     return rows[:SHOWN]
-
-
-def sla_of(offers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How offers were answered: counts by state, share in time, median hours; None where too few were."""
-    states = Counter(str(o["state"]) for o in offers)
-    answered = [o for o in offers if o["answered_at"] and o["state"] != "expired"]
-    hours = [_hours(o["offered_at"], o["answered_at"]) for o in answered]
-    due = len(answered) + states["expired"]
-    return {
-        "states": dict(sorted(states.items())),
-        "in_time": sum(o["answered_at"] <= o["respond_by"] for o in answered) / due
-        if due >= LEAST_KNOWN
-        else None,
-        "median_hours": median(hours) if len(hours) >= LEAST_KNOWN else None,
-    }
-
-
-def exposure_of(offers: Sequence[Mapping[str, Any]], by: str) -> list[dict[str, Any]]:
-    """Share of first offers, acceptance and wins by one trait, the largest share first."""
-    first = [o for o in offers if o["turn"] == 0]
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for offer in first:
-        groups.setdefault(str(offer[by] or "not known"), []).append(offer)
-    found = [
-        {
-            "value": value,
-            "offers": len(rows),
-            "share": len(rows) / len(first),
-            "accepted": _accepted(rows),
-            "won": sum(r["state"] == "won" for r in rows),
-        }
-        for value, rows in groups.items()
-    ]
-    return sorted(found, key=lambda r: (-r["offers"], r["value"]))
-
-
-def _accepted(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """Share of those that were answered, or were due, that were accepted; None where too few were."""
-    over = [r for r in rows if r["state"] != "offered"]
-    return (
-        sum(r["state"] in ("accepted", "won", "lost") for r in over) / len(over)
-        if len(over) >= LEAST_KNOWN
-        else None
-    )
-
-
-def _hours(begun: str, ended: str) -> float:
-    start, end = (datetime.fromisoformat(t.removesuffix("Z")) for t in (begun, ended))
-    return (end - start).total_seconds() / 3600

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Header
+from fastapi import Depends, FastAPI, Header, Query
 from starlette.responses import Response
 
 from serving.auth import Identity
@@ -13,7 +13,7 @@ from serving.problems import FieldError, Problem, ProblemError
 from serving.routing import schemas
 from serving.routing.lead import cents_of
 from serving.routing.opening import Capability
-from serving.routing.parsing import moment_of, personal_of, rows_of, told_apart, wanted_of
+from serving.routing.parsing import day_of, moment_of, personal_of, rows_of, told_apart, wanted_of
 from serving.routing.registrations import Account
 from serving.web import READ, SCORE, Answer, Caller, no_query, only
 
@@ -34,6 +34,7 @@ def mount(app: FastAPI, use_case: Callable[[], Capability]) -> None:
     _routes(app, use_case)
     _life(app, use_case)
     _people(app, use_case)
+    _report(app, use_case)
 
 
 def _routes(app: FastAPI, use_case: Callable[[], Capability]) -> None:
@@ -98,6 +99,15 @@ def _life(app: FastAPI, use_case: Callable[[], Capability]) -> None:
     )  # fmt: skip
     def lead(lead_id: str, identity: Caller) -> Response:
         return Answer(use_case().routing.lead(lead_id, identity=identity))
+
+
+def _report(app: FastAPI, use_case: Callable[[], Capability]) -> None:
+    @app.get(
+        "/v1/routing/report", summary="How offers were spread, answered and kept in time",
+        responses={200: {"model": schemas.ReportAnswer}, **only(*READ)},
+    )  # fmt: skip
+    def report(query: Annotated[schemas.ReportQuery, Query()]) -> Response:
+        return Answer(use_case().report.make(day_of(query.since, pointer="/since")))
 
 
 def _people(app: FastAPI, use_case: Callable[[], Capability]) -> None:

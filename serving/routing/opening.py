@@ -9,12 +9,14 @@ from threading import Event, Thread
 from typing import Any
 
 from data.mapping import parse_settings
+from models.routing.roster import Roster
 from models.routing.settings import RoutingSettings
 from serving.decisions import Decision
 from serving.routing.batch import Batch
 from serving.routing.block import Archive
 from serving.routing.feed import Feed
 from serving.routing.record import HOLD, ROUTE, ModelOf, RoutingRecords
+from serving.routing.report import OfferReport
 from serving.routing.routing import Routing
 from serving.routing.wishes import Wishes
 from serving.shared import Shared
@@ -33,6 +35,7 @@ class Capability:
         batch: Leads, many at once.
         wishes: Pauses, capacities, erasure.
         records: Decisions made again.
+        report: How offers were spread and answered.
         sweeper: Lets offers run out.
     """
 
@@ -42,6 +45,7 @@ class Capability:
     batch: Batch
     wishes: Wishes
     records: RoutingRecords
+    report: OfferReport
     sweeper: Sweeper
 
     @property
@@ -117,6 +121,9 @@ def open_routing(shared: Shared, *, model_of: ModelOf) -> Capability:
     archive = Archive(shared.workspace / BLOCKS)
     feed = Feed(shared, archive=archive, settings=settings)
     routing = Routing(shared, feed=feed, settings=settings)
+    report = OfferReport(
+        shared.database, policies=shared.policies, roster=lambda: _roster(feed), clock=shared.edges.clock
+    )
     return Capability(
         settings=settings,
         feed=feed,
@@ -124,5 +131,11 @@ def open_routing(shared: Shared, *, model_of: ModelOf) -> Capability:
         batch=Batch(routing),
         wishes=Wishes(shared, feed=feed),
         records=RoutingRecords(shared.database, policies=shared.policies, archive=archive, model_of=model_of),
+        report=report,
         sweeper=Sweeper(routing, shared, every_seconds=settings.sweep_seconds),
     )
+
+
+def _roster(feed: Feed) -> Roster | None:
+    block = feed.ready().block
+    return None if block is None else block.roster

@@ -87,6 +87,20 @@ def moment_of(text: str | None, *, pointer: str) -> datetime | None:
         raise InputError("no such date or time", pointer=pointer) from None
 
 
+def day_of(text: str | None, *, pointer: str) -> datetime | None:
+    """The first moment of a day, naive UTC.
+
+    Raises:
+        InputError: There is no such day.
+    """
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d")
+    except ValueError:
+        raise InputError("no such day", allowed="a day such as 2026-01-31", pointer=pointer) from None
+
+
 def _fault(number: int, row: Any, found: Sequence[tuple[str, str]]) -> dict[str, Any]:
     lead_id = row.get("lead_id") if isinstance(row, dict) else None
     errors = [{"pointer": f"/leads/{number}{pointer}", "detail": detail} for pointer, detail in found]

@@ -258,3 +258,58 @@ class ErasedAnswer(Shape):
 
     lead_id: str
     erased: bool
+
+
+class ReportQuery(Envelope):
+    """The time a report is about."""
+
+    since: Annotated[
+        str | None,
+        Field(max_length=40, description="First day, 2026-01-31; a year back when not given.",
+              json_schema_extra={"format": "date"}),
+    ] = None  # fmt: skip
+
+
+class AnswersShape(Shape):
+    """How offers were answered; null where too few were."""
+
+    states: dict[str, int]
+    accepted_share: float | None
+    in_time_share: float | None
+    median_hours: float | None
+
+
+class ExposureShape(Shape):
+    """First offers to partners of one group; null where too few were answered, or partners are not known."""
+
+    value: str
+    partners: int | None
+    partner_share: float | None
+    partners_reached: int
+    offers: int
+    share: float
+    accepted_share: float | None
+    won: int
+
+
+class FairnessCostShape(Shape):
+    """What a policy gave up of the expected gain for bands and relationships: wins, or US dollars."""
+
+    policy_version: str
+    objective: Literal["wins", "value"]
+    offers: int
+    moved: int
+    gain_given_up: float
+
+
+class ReportAnswer(Shape):
+    """How the offers of this service were spread, answered and kept in time."""
+
+    since: str
+    until: str
+    offers: int
+    leads: int
+    answers: AnswersShape
+    exposure: dict[Literal["tier", "region", "size"], list[ExposureShape]]
+    fairness: list[FairnessCostShape]
+    least_known: int

@@ -55,7 +55,7 @@ def test_the_example_is_what_the_service_answers(served: Served, example: re.Mat
 
 
 def test_the_page_has_all_the_examples_and_the_pattern_finds_them() -> None:
-    assert len(examples()) == PAGE.read_text().count("```http") == 11
+    assert len(examples()) == PAGE.read_text().count("```http") == 12
 
 
 def test_the_roles_of_every_route_are_on_the_page() -> None:

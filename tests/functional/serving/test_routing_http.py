@@ -143,8 +143,19 @@ def test_a_partner_is_paused_by_a_person(world: World) -> None:
     assert post(world, "/v1/partners/nobody/routing", wish).status_code == 404
 
 
+def test_a_report_is_about_the_days_asked_for(world: World) -> None:
+    found = world.call("GET", "/v1/routing/report?since=2026-11-01", role="prm").json()
+    assert found["since"] == "2026-11-01T00:00:00.000000Z"
+    for bad in ("since=yesterday", "since=2026-02-30", "from=2026-01-01"):
+        refused = world.call("GET", f"/v1/routing/report?{bad}", role="prm")
+        assert refused.status_code == 422
+        assert [e["pointer"] for e in refused.json()["errors"]] == ["/" + bad.split("=")[0]]
+
+
 def test_answers_fit_the_published_shapes(world: World) -> None:
-    from serving.routing.schemas import LeadAnswer, RouteAnswer
+    from serving.routing.schemas import LeadAnswer, ReportAnswer, RouteAnswer
+
+    ReportAnswer.model_validate_json(world.call("GET", "/v1/routing/report", role="prm").content)
 
     found = post(world, "/v1/leads/route", {**LEAD, "lead_id": "S1"}, key="shape")
     RouteAnswer.model_validate_json(found.content)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,14 +17,9 @@ from models.routing.inputs import FEATURES
 from models.routing.lifecycle import StateError
 from serving.routing.feed import Ready
 from serving.routing.registrations import Account, Registrations, open_registrations
-from tests.unit.routing.shop import NOW, PRM, Shop, shop
+from serving.routing.report import LEAST_KNOWN, exposure_of
+from tests.unit.routing.shop import NOW, OTHER, PRM, Shop, shop
 from tests.unit.routing.test_routing import CLAIM
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Shop]:
-    with shop(tmp_path, partners=12, capacity=2) as made:
-        yield made
 
 
 def test_the_partner_offered_stands_first_and_why_says_what_went_before_the_gain(tmp_path: Path) -> None:
@@ -199,11 +193,12 @@ def test_what_holds_no_domain_is_none(text: str) -> None:
     assert bare_domain(text) in ("", "www")
 
 
-def test_a_value_that_models_cannot_read_is_told_and_nothing_is_degraded(fresh: Shop) -> None:
-    found = fresh.route(fresh.lead(currency="EUR", value_usd=None))
-    assert (found["degraded"], len(found["warnings"])) == (False, 1)
-    assert "routing.usd_rates" in found["warnings"][0]
-    assert fresh.decision(found["decision_id"])["replayed"] == "identical"
+def test_a_value_that_models_cannot_read_is_told_and_nothing_is_degraded(tmp_path: Path) -> None:
+    with shop(tmp_path, partners=8) as made:
+        found = made.route(made.lead(currency="EUR", value_usd=None))
+        assert (found["degraded"], len(found["warnings"])) == (False, 1)
+        assert "routing.usd_rates" in found["warnings"][0]
+        assert made.decision(found["decision_id"])["replayed"] == "identical"
 
 
 def test_what_is_not_known_is_said_in_a_sentence() -> None:
@@ -212,7 +207,9 @@ def test_what_is_not_known_is_said_in_a_sentence() -> None:
     assert "Whether the partner serves the lead's industry is not known." in told
 
 
-def test_when_the_tables_of_partners_vanish_the_last_known_rules_hold_and_that_is_told(tmp_path: Path) -> None:
+def test_when_the_tables_of_partners_vanish_the_last_known_rules_hold_and_say_so(
+    tmp_path: Path,
+) -> None:
     def refused(made: Shop) -> Any:
         made.routing.feed.refresh()
         return made.route(made.lead(country="JP"))
@@ -232,3 +229,54 @@ def test_when_the_tables_of_partners_vanish_the_last_known_rules_hold_and_that_i
             ]
         lake.with_name("away").rename(lake)
         assert refused(made)["degraded"] is False
+
+
+def test_the_report_counts_every_offer_once_and_its_shares_add_up(fresh: Shop) -> None:
+    fresh.policy(require_territory=False)
+    routing, report = fresh.routing.routing, fresh.routing.report
+    assert report.make()["offers"] == 0
+    leads = [fresh.route(fresh.lead(), identity=(PRM, OTHER)[n % 2]) for n in range(12)]
+    for n, found in enumerate(leads[::2]):
+        said = "accepted" if n else "declined"
+        routing.respond(found["lead_id"], found["offered_to"], said, identity=PRM)
+    made = report.make()
+    assert (made["offers"], made["leads"]) == (13, 12)
+    assert made["answers"]["states"] == {"accepted": 5, "declined": 1, "offered": 7}
+    assert made["answers"]["in_time_share"] is None  # six answers are not enough
+    for by in ("tier", "region", "size"):
+        groups = made["exposure"][by]
+        assert sum(g["offers"] for g in groups) == 12
+        assert sum(g["share"] for g in groups) == pytest.approx(1.0)
+        assert sum(g["partners"] for g in groups) == 8
+        assert all(g["partners_reached"] <= g["partners"] for g in groups)
+    assert [(f["objective"], f["offers"], f["moved"]) for f in made["fairness"]] == [("wins", 13, 0)]
+    fresh.clock.advance(86_400 * 400)
+    assert report.make()["offers"] == 0
+    assert report.make(NOW - timedelta(days=1))["offers"] == 13
+
+
+def test_what_fairness_gave_up_is_summed_by_policy(tmp_path: Path) -> None:
+    with shop(tmp_path, capacity=1000) as made:
+        made.policy(require_territory=False)
+        for _ in range(25):
+            made.route()
+        rarest = made.routing.report.make()["exposure"]["tier"][-1]["value"]
+        band = {"by": "tier", "label": rarest, "least_share": 0.9}
+        version = made.policy(require_territory=False, bands=(band,), band_tolerance=0.9)
+        found = [made.route() for _ in range(10)]
+        costs = [f["fairness"]["cost"] for f in found]
+        assert sum(costs) > 0
+        told = made.routing.report.make()["fairness"][-1]
+        assert told["policy_version"] == str(version)
+        assert told["moved"] == sum(c > 0 for c in costs)
+        assert told["gain_given_up"] == pytest.approx(sum(costs))
+
+
+def test_offers_that_are_not_answered_yet_are_no_refusals() -> None:
+    offer = {"turn": 0, "tier": "gold", "partner_id": "P1"}
+    waiting = [{**offer, "state": "offered"}]
+    assert exposure_of(waiting, "tier")[0]["accepted_share"] is None
+    answered = [{**offer, "state": "accepted"}, {**offer, "state": "expired"}]
+    assert exposure_of([*waiting, *answered], "tier")[0]["accepted_share"] is None  # not enough
+    enough = exposure_of([*waiting, *answered * (LEAST_KNOWN // 2)], "tier")
+    assert enough[0]["accepted_share"] == 0.5

@@ -18,7 +18,7 @@ from serving.console.charts import amounts, diverging, ladder, line, reliability
 from serving.console.directory import Company
 from serving.console.grid import arrange, read_grid
 from serving.console.render import FOLDER, environment
-from serving.console.routing import exposure_of, fault_of
+from serving.console.routing import fault_of
 from serving.console.tiers import out_of_order
 from serving.console.waterfall import probability, waterfall
 
@@ -132,15 +132,6 @@ def test_what_is_wrong_with_a_lead_is_said_in_words() -> None:
     assert fault_of(value) == "Value in USD: give a number, such as 40000 or 40000.50."
     assert fault_of({"loc": ("country",), "msg": "x"}).startswith("Country: give a code of two letters")
     assert fault_of({"loc": ("city",), "msg": "too long"}) == "City: too long."
-
-
-def test_offers_that_are_not_answered_yet_are_no_refusals() -> None:
-    offer = {"turn": 0, "tier": "gold"}
-    waiting = [{**offer, "state": "offered"}]
-    assert exposure_of(waiting, "tier")[0]["accepted"] is None
-    answered = [{**offer, "state": "accepted"}, {**offer, "state": "expired"}]
-    assert exposure_of([*waiting, *answered], "tier")[0]["accepted"] is None  # not enough
-    assert exposure_of([*waiting, *answered * 5], "tier")[0]["accepted"] == 0.5
 
 
 def test_cuts_that_do_not_rise_are_named() -> None:
