@@ -68,6 +68,11 @@ class Recommending:
         self, partner_ids: Sequence[str], *, identity: Identity, max_reasons: int = 5
     ) -> dict[str, Any]:
         """Recommendations; unknown partners, and those of other managers, are entries under `errors`."""
+        return self._of_partners(partner_ids, identity=identity, max_reasons=max_reasons, again=False)
+
+    def _of_partners(
+        self, partner_ids: Sequence[str], *, identity: Identity, max_reasons: int, again: bool
+    ) -> dict[str, Any]:
         view, now = self._view(), self._clock()
         partners = self._fresh(view, now)
         limit = manager_limit(identity)
@@ -100,20 +105,25 @@ class Recommending:
             replace(d, response=answer(d, policy, served, score))
             for d, score in zip(decisions, scores, strict=True)
         ]
-        self._decisions.record(decisions, identity=identity, at=now)
+        former = [self._decisions.same(d, identity=identity) if again else None for d in decisions]
+        new = [d for d, f in zip(decisions, former, strict=True) if f is None]
+        self._decisions.record(new, identity=identity, at=now)
         results = [
-            {**d.response, "override": override_json(overrides.get(str(d.entity_id["partner_id"])))}
-            for d in decisions
+            {**(f or d.response), "override": override_json(overrides.get(str(d.entity_id["partner_id"])))}
+            for d, f in zip(decisions, former, strict=True)
         ]
         return {"results": results, "errors": _errors(partner_ids, set(known))}
 
     def of_partner(self, partner_id: str, *, identity: Identity, max_reasons: int = 5) -> dict[str, Any]:
         """One partner's recommendation.
 
+        To look again is no new decision: while nothing that went into it has changed, the caller is given the
+        one recorded before.
+
         Raises:
             NotFoundError: Unknown, or another manager's.
         """
-        found = self.of_partners([partner_id], identity=identity, max_reasons=max_reasons)
+        found = self._of_partners([partner_id], identity=identity, max_reasons=max_reasons, again=True)
         if not found["results"]:
             raise NotFoundError("There is no such partner.")
         result: dict[str, Any] = found["results"][0]

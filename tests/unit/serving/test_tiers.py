@@ -106,6 +106,14 @@ def test_one_partner_is_read_like_many(world: World) -> None:
     }
 
 
+def test_to_look_again_is_no_new_decision_until_something_changes(fresh: World) -> None:
+    path = "/v1/partners/T00/tier"
+    first, again = (fresh.call("GET", path).json() for _ in range(2))
+    assert again == first
+    nightly(fresh)
+    assert fresh.call("GET", path).json()["decision_id"] != first["decision_id"]
+
+
 def test_without_a_model_the_policy_still_answers_and_says_so(tmp_path: Path) -> None:
     world = open_tiers_world(tmp_path, model=False)
     (found,) = recommended(world, "T10")["results"]
