@@ -12,6 +12,8 @@ from serving.fit.prospects import COLUMNS, number_value, text_value
 
 _PATTERN = {style: re.compile(pattern) for style, pattern in PATTERNS.items()}
 _GROUPS = re.compile("[ \u00a0\u202f'’]")
+_DATE = re.compile(r"(\d{4})-\d\d?-\d\d?(?:[T ][\d:.]+Z?)?|\d\d?([./-])\d\d?\2(\d{4})")
+"""A day with its year in full: whichever of the others is the month, the year is the same."""
 _UNIT = re.compile(r"^(?:usd|us\$|\$|€|eur)\s*|\s*(?:usd|us\$|\$|€|eur)$", re.IGNORECASE)
 NOTHING = {"", "-", "–", "n/a", "n.a.", "#n/a", "null", "none", "unknown", "unbekannt", "k.a.", "k. a.", "?"}
 """Cells that mean no value; `NA` is Namibia where a country is asked for, and nothing elsewhere."""
@@ -46,9 +48,11 @@ def _number(name: str, cell: str | None, style: Style | None, *, whole: bool) ->
     if plain.casefold() in NOTHING or plain == "NA":
         return None, ""
     text = _UNIT.sub("", plain)
+    if name == "founded_year" and (day := _DATE.fullmatch(text)):
+        text = day[1] or day[3]
     readings = {s: p.fullmatch(text) is not None for s, p in _PATTERN.items()}
     if not any(readings.values()):
-        return None, "is not a number"
+        return None, "is not a year such as 1999" if name == "founded_year" else "is not a number"
     values = {s: _value(text, s) for s, fits in readings.items() if fits}
     if len(set(values.values())) == 1:
         found = next(iter(values.values()))

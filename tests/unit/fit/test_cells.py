@@ -46,12 +46,21 @@ def test_nobody_has_a_fraction_of_an_employee(text: str, value: float) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["1999", "1999-02-01", "1999-02-01 00:00:00", "1999-02-01T08:15:00Z", "01.02.1999", "2/1/1999"]
+)
+def test_a_day_of_foundation_tells_its_year(text: str) -> None:
+    assert one("founded_year", text) == (1999.0, "")
+
+
+@pytest.mark.parametrize(
     ("name", "text", "fault"),
     [
         ("employee_count", "12,5", "whole number"),
         ("employee_count", "10-50", "not a number"),
         ("employee_count", "-3", "below 0"),
         ("founded_year", "1066", "below 1500"),
+        ("founded_year", "about 1990", "not a year such as 1999"),
+        ("founded_year", "01.02.99", "not a year such as 1999"),
         ("country", "Atlantis", "not a country"),
         ("country", "XX", "not a country"),
         ("domain", "no website", "not a web domain"),
