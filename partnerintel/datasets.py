@@ -145,11 +145,12 @@ def _fit(project: Project, model: str, *, now: datetime, tick: Tick) -> Dataset:
     from models.fit import SPEC
     from models.fit.card import FIT_DEFAULT
     from training.fit_rows import from_lake
+    from training.undated import undated_columns
 
     tick("partners and their first year", 0.2)
     lake = lake_of(project)
     default = FIT_DEFAULT if project.training.default_scorecard else None
-    return from_lake(
+    dataset = from_lake(
         lake,
         SPEC,
         settings=project.fit,
@@ -157,6 +158,8 @@ def _fit(project: Project, model: str, *, now: datetime, tick: Tick) -> Dataset:
         scorecard=project.scorecards.get(model, project.scorecards.get(FIT, default)),
         motion=model.partition(".")[2] or None,
     )
+    # Facts of prospects are dated; where a partner has none, its own stand in.
+    return replace(dataset, undated=undated_columns(lake))
 
 
 def _known_until(lake: Lake, now: datetime) -> datetime:

@@ -63,3 +63,4 @@ def test_churn_is_not_learnt_from_the_tier_of_today(tmp_path: Path) -> None:
     assert "tier" not in dataset.features
     assert next(d.why for d in dataset.dropped if d.column == "tier").startswith("the tier of today")
     assert "partner_type" in dataset.undated
+    assert "partner_type" in dataset_of(open_project(tmp_path), "fit", **given)[0].undated
