@@ -121,6 +121,7 @@ _ALL = (
         "Nothing, when the source changed. When the mapping did, move `lake/` away and ingest again, so that "
         "earlier dates are read with it too; what came over HTTP is in it as well.",
     ),
+    _note(46, "`where:` left out every row", "Run the condition by hand; CSV columns are text."),
     _refused(60, "Label has one class only", "Add rows with the other outcome; check `positive:`."),
     _refused(61, "Entity appears twice at one date", "Keep one row for each entity and as_of."),
     _refused(62, "Label cannot be read", "Use 0/1, true/false, yes/no, numbers, or give `positive:`."),

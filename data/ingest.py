@@ -158,7 +158,10 @@ class _Run:
         self.tell(f"{name}: checking", 0.6)
         checks = row_checks(contract, ingested_at=self.ingested_at, partners=partners)
         find_bad_rows(self.connection, relation, checks, bad=f"bad_{name}")
-        notes += self._notes(contract, relation, partners=partners, found=found)
+        if filtered and not scalar(self.connection, f"SELECT count(*) FROM {quoted(relation)}"):
+            notes.append(finding("PI-D046", name, reason=f"`where:` left out all {filtered:,} rows"))
+        else:
+            notes += self._notes(contract, relation, partners=partners, found=found)
         return _Staged(relation, f"bad_{name}", filtered, tuple(faults), tuple(notes))
 
     def _load(self, contract: TableContract, mapping: TableMapping, index: int) -> Any:

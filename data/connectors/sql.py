@@ -59,6 +59,14 @@ def load_sql(
             progress(f"{table}: {rows:,} rows from {source}", 0.0)
     except DataError:
         raise
+    except ModuleNotFoundError as error:
+        raise refusal(
+            "PI-D010",
+            f"{table}: source {source!r} needs the driver {error.name}, which is not installed",
+            next_step=f"Install it beside partnerintel: pip install {error.name} "
+            "(for postgresql+psycopg the extra `postgres`).",
+            pointer=f"sources.{source}",
+        ) from None
     except Exception as error:  # drivers raise their own trees; all mean that the source cannot be read
         detail = str(error).replace(url, "<url>").splitlines()[0] if str(error) else type(error).__name__
         raise refusal(

@@ -85,6 +85,21 @@ def test_a_table_that_cannot_be_used_is_refused_and_nothing_is_written(
     assert not list((root / "lake").glob("quarantine/*"))
 
 
+def test_a_condition_that_leaves_nothing_is_named(tmp_path: Path) -> None:
+    config = CONFIG.replace("deals.csv}", "deals.csv, where: \"status = 'Won'\"}")
+    shown = run("ingest", "-w", workspace(tmp_path, {"partnerintel.yaml": config})).output
+    assert "PI-D046 warning: deals: `where:` left out all 2 rows" in shown
+    assert "PI-D042" not in shown
+
+
+def test_a_driver_that_is_absent_is_named(tmp_path: Path) -> None:
+    sources = "sources:\n  crm: {url: 'oracle+oracledb://reader:secret@localhost/crm'}\n"
+    config = CONFIG.replace("{path: deals.csv}", "{source: crm, query: SELECT 1}") + sources
+    told = run("ingest", "-w", workspace(tmp_path, {"partnerintel.yaml": config}), code=3).stderr
+    assert "'crm' needs the driver oracledb" in told
+    assert "secret" not in told
+
+
 @pytest.mark.parametrize(
     ("row", "field", "reason"),
     [
