@@ -120,13 +120,15 @@ def run_backtest(
         draws = draw_ladder(judged, predictions, settings)
     last, yes_no = origins[0], not (dataset.ordered or dataset.amounts)
     rows = dataset.rows(last.split.test)
+    # Repeated folds test every row several times; as evidence it counts once.
+    tested = np.unique(np.concatenate([o.split.test for o in origins]))
     report = Report(
         model=dataset.spec.name,
         title=dataset.spec.title,
         n_train=int(last.split.refit.size),
-        n_test=judged.size,
+        n_test=tested.size,
         n_entities=int(np.unique(judged.entity).size),
-        events=int((judged.y > 0).sum()),
+        events=int((dataset.labels()[tested] > 0).sum()),
         base_rate=float(judged.y.mean()),
         split=split_words(dataset, [o.split for o in origins]),
         metrics={k: estimate(v) for k, v in draws.get(MODEL, {}).items()},

@@ -80,7 +80,7 @@ class Report:
         version: Registered version, or None for a model that was evaluated and not registered.
         title: What it predicts, in words.
         n_train: Rows that trained the last origin's model.
-        n_test: Test rows over all origins.
+        n_test: Different test rows over all origins.
         n_entities: Entities among them.
         events: Positives among them (yes/no labels).
         base_rate: Share of positives; mean class of ordered labels; mean amount.

@@ -97,7 +97,10 @@ def test_a_fixed_test_date_is_the_only_one_and_is_told():
 
 
 def test_undated_rows_say_that_folds_are_no_time_split():
-    report = run_backtest(undated(), settings=SETTINGS, params=QUICK).report
+    data = undated()
+    report = run_backtest(data, settings=SETTINGS, params=QUICK).report
+    # Folds are repeated, rows are not.
+    assert (report.n_test, report.events) == (data.size, np.nansum(data.labels()))
     assert report.split.startswith("repeated grouped folds: 10 folds")
     assert report.rung("recency").metrics == {}
 
