@@ -106,7 +106,7 @@ def deals_by_product(deals: Any, offers: Any | None, *, as_of: datetime) -> Any:
     partner sells. A registration and a win of one deal count once.
 
     Args:
-        deals: Canonical rows.
+        deals: Canonical rows, versions of a deal in the order they became known, as the lake gives them.
         offers: Of `offers_of`, or None.
         as_of: Naive UTC; nothing known later counts.
 
@@ -116,8 +116,9 @@ def deals_by_product(deals: Any, offers: Any | None, *, as_of: datetime) -> Any:
     moment = pd.Timestamp(as_of)
     known = deals["known_at"].fillna(deals["event_at"])
     use = (deals["event_at"] < moment) & (known <= moment) & (deals["event_at"] >= moment - WINDOW)
-    use &= deals["status"].isin(("registered", "won")) & deals["product"].notna()
-    rows = deals[use]
+    use &= deals["status"].isin(("registered", "won"))
+    rows = deals[use].drop_duplicates(["deal_id", "status"], keep="last")
+    rows = rows[rows["product"].notna()]
     given = None if offers is None else offers[offers["account_domain"].notna()]
     if given is None or given.empty or "account_domain" not in deals:
         own = rows["sourced"].astype("boolean").fillna(True).to_numpy(dtype=bool)

@@ -156,6 +156,15 @@ def test_deals_that_came_from_leads_do_not_make_a_specialist() -> None:
     }  # fmt: skip
 
 
+def test_a_corrected_product_is_known_in_its_last_version_only() -> None:
+    corrected = DEALS_OF.iloc[[1]].assign(product="storage", known_at=pd.Timestamp("2026-04-01"))
+    versions = pd.concat([DEALS_OF[DEALS_OF["deal_id"] == "d1"].iloc[[1]], corrected])
+    found = {
+        month: set(deals_by_product(versions, None, as_of=AS_OF.replace(month=month))) for month in (3, 6)
+    }
+    assert found == {3: {"cloud"}, 6: {"storage"}}
+
+
 def test_without_accounts_of_leads_only_what_a_partner_sourced_makes_a_specialist() -> None:
     for unknown in (None, offers_of(LOG, leads=None)):
         assert deals_by_product(DEALS_OF, unknown, as_of=AS_OF).to_dict() == {"cloud": {"A": 1}}
