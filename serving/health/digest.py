@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from html import escape
 from typing import Any
 
@@ -35,7 +36,8 @@ def digest_csv(alerts: Sequence[Mapping[str, Any]]) -> str:
 def digest_html(alerts: Sequence[Mapping[str, Any]], *, title: str, refreshed_at: str | None) -> str:
     """A page with the queue; the same can be sent by mail."""
     rows = "\n".join(_line(_row(a)) for a in alerts)
-    state = f"As of {escape(refreshed_at)}." if refreshed_at else "Nothing has been refreshed yet."
+    state = f"As of {escape(_moment(refreshed_at))}." if refreshed_at else "Nothing has been refreshed yet."
+    count = f"{len(alerts):,} alert{'s' if len(alerts) != 1 else ''}"
     body = (
         "<table><thead><tr><th>Partner</th><th>State</th><th class=number>Risk in 90 days</th>"
         "<th class=number>Margin at risk</th><th>Why</th><th>What to do</th><th>Until</th></tr></thead>"
@@ -44,9 +46,15 @@ def digest_html(alerts: Sequence[Mapping[str, Any]], *, title: str, refreshed_at
         else "<p>No alert is open.</p>"
     )
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style><h1>{escape(title)}</h1><p>{len(alerts)} alerts. {state}</p>{body}</html>"
+        f'<!doctype html><html lang="en"><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style><h1>{escape(title)}</h1><p>{count}. {state}</p>{body}</html>"
     )
+
+
+def _moment(text: str) -> str:
+    at = datetime.fromisoformat(text.removesuffix("Z"))
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
 
 
 def _row(alert: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,7 +72,7 @@ def _row(alert: Mapping[str, Any]) -> dict[str, Any]:
 
 def _line(row: Mapping[str, Any]) -> str:
     risk = "" if row["churn_probability_90"] is None else f"{100 * row['churn_probability_90']:.0f} %"
-    margin = f"{row['margin_at_risk'] or ''} {row['currency'] or ''}".strip()
+    margin = f"{float(row['margin_at_risk']):,.0f} {row['currency']}" if row["margin_at_risk"] else ""
     state = str(row["state"]).replace("_", " ") + (", escalated" if row["escalated_on"] else "")
     cells = [
         ("", row["partner_id"]), ("", state), ("number", risk), ("number", margin), ("", row["reason"]),

@@ -1,5 +1,8 @@
 /* What pages cannot do without a script: filters that apply as you type, dropping a file, following a slider. */
 "use strict";
+const here = document.querySelector(".side [aria-current]");
+const bar = document.querySelector(".side");
+if (here && bar && bar.scrollWidth > bar.clientWidth) { bar.scrollLeft = here.offsetLeft - (bar.clientWidth - here.offsetWidth) / 2; }
 document.addEventListener("dragover", (event) => {
   const area = event.target.closest && event.target.closest(".drop");
   if (area) { event.preventDefault(); area.classList.add("over"); }
