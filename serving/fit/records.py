@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from serving.decisions import canonical
@@ -14,11 +15,12 @@ def row_records(list_id: str, intake: Intake, ranked: Sequence[Ranked]) -> Itera
     """One record for each row of the file, by line; each is made when it is asked for."""
     cells = dict(zip(intake.table.lines, intake.table.rows, strict=True))
     cells |= {f.line: f.given for f in intake.table.faults}
+    at = [intake.table.columns.index(intake.mapping[f]) for f in ("name", "domain") if f in intake.mapping]
     places: list[tuple[int, Callable[..., dict[str, Any]], Any]] = [
         *((r.row.line, _ranked, r) for r in ranked),
         *((d.row.line, _double, d) for d in intake.doubles),
         *((e.row.line, _existing, e) for e in intake.existing),
-        *((f.line, _fault, f) for f in intake.faults),
+        *((f.line, partial(_fault, at=at), f) for f in intake.faults),
     ]
     for _, made_by, one in sorted(places, key=lambda place: place[0]):
         yield made_by(list_id, one, cells)
@@ -90,11 +92,14 @@ def _record(
     }
 
 
-def _fault(list_id: str, fault: Fault, cells: Mapping[int, Any]) -> dict[str, Any]:
+def _fault(list_id: str, fault: Fault, cells: Mapping[int, Any], *, at: Sequence[int]) -> dict[str, Any]:
+    """A faulty row; `at`: where the company may be named, so that people find it by more than its line."""
     detail = {
         "fault_field": fault.column or fault.field,
         "fault_given": fault.given,
         "fault_reason": fault.reason,
     }
-    row = ListRow(fault.line, f"line-{fault.line}", {})
-    return _record(list_id, "fault", row, cells, detail)
+    row, given = ListRow(fault.line, f"line-{fault.line}", {}), cells[fault.line]
+    company = next((str(given[i]) for i in at if i < len(given) and given[i]), "")
+    record = _record(list_id, "fault", row, cells, detail)
+    return {**record, "company": company[:500], "search": f"{company} {row.prospect_id}".casefold()}

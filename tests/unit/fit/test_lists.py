@@ -147,6 +147,9 @@ def test_rank_follows_the_probability_and_rows_carry_reasons(served: Any, scored
 def test_pages_filter_search_and_sort(served: Any, scored: Any) -> None:
     list_id = scored["list_id"]
     assert page(served, list_id, status="fault", limit=5)["total"] == FAULTS
+    named = [r["company"] for r in page(served, list_id, status="fault", limit=50)["rows"]]
+    assert sum(map(bool, named)) > FAULTS / 2
+    assert page(served, list_id, status="fault", search=max(named))["total"] >= 1
     assert page(served, list_id, country="ES")["total"] > 50
     worst = page(served, list_id, sort="-rank", status="ranked", limit=1)["rows"][0]
     assert worst["rank"] == GOOD
