@@ -189,18 +189,24 @@ class Webhooks:
         connection.execute(_update(webhook_id).values(after_seq=events[-1]["seq"]))
         return len(rows)
 
-    def due(self, *, limit: int = 100) -> list[Due]:
-        """Deliveries whose time has come, oldest first."""
+    def due(self, *, each: int = 50) -> list[Due]:
+        """Deliveries whose time has come, oldest first, so many at most of each receiver."""
         now = iso(self._clock())
+        oldest = func.row_number().over(
+            partition_by=DELIVERIES.c.webhook_id, order_by=(DELIVERIES.c.next_at, DELIVERIES.c.seq)
+        )
+        waiting = (
+            select(DELIVERIES, oldest.label("place"))
+            .where(DELIVERIES.c.state == "waiting", DELIVERIES.c.next_at <= now)
+            .subquery()
+        )
         query = (
-            select(DELIVERIES.c.webhook_id, DELIVERIES.c.attempts, WEBHOOKS.c.url, WEBHOOKS.c.secret,
+            select(waiting.c.webhook_id, waiting.c.attempts, WEBHOOKS.c.url, WEBHOOKS.c.secret,
                    WEBHOOKS.c.old_secret, WEBHOOKS.c.old_until, OUTBOX)
-            .join(WEBHOOKS, WEBHOOKS.c.webhook_id == DELIVERIES.c.webhook_id)
-            .join(OUTBOX, OUTBOX.c.seq == DELIVERIES.c.seq)
-            .where(DELIVERIES.c.state == "waiting", DELIVERIES.c.next_at <= now,
-                   WEBHOOKS.c.disabled_at.is_(None))
-            .order_by(DELIVERIES.c.next_at, DELIVERIES.c.seq)
-            .limit(limit)
+            .join(WEBHOOKS, WEBHOOKS.c.webhook_id == waiting.c.webhook_id)
+            .join(OUTBOX, OUTBOX.c.seq == waiting.c.seq)
+            .where(waiting.c.place <= each, WEBHOOKS.c.disabled_at.is_(None))
+            .order_by(waiting.c.next_at, waiting.c.seq)
         )  # fmt: skip
         with self._database.read() as connection:
             return [_due(dict(row), now) for row in connection.execute(query).mappings()]

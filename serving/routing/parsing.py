@@ -98,7 +98,7 @@ def day_of(text: str | None, *, pointer: str) -> datetime | None:
     try:
         return datetime.strptime(text, "%Y-%m-%d")
     except ValueError:
-        raise InputError("There is no such day.", allowed="a day such as 2026-01-31", pointer=pointer) from None
+        raise InputError("There is no such day.", allowed="such as 2026-01-31", pointer=pointer) from None
 
 
 def _fault(number: int, row: Any, found: Sequence[tuple[str, str]]) -> dict[str, Any]:

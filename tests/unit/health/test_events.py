@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -17,12 +19,14 @@ from sqlalchemy import select
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from data.errors import InputError, NotFoundError
+from serving import outbox
 from serving.auth import Identity
 from serving.health.delivering import Dispatcher
 from serving.health.intake import EventIntake, check_events
 from serving.health.sending import Place, Sent, is_public, place_of
 from serving.health.tables import RECEIVED
 from serving.health.webhooks import SCHEDULE, Webhooks
+from serving.outbox import News
 from tests.unit.health.nights import KIM, MONDAY, ROOT, Nights
 from tests.unit.health.test_nights import ALL, LOW
 
@@ -269,3 +273,26 @@ def test_a_receiver_may_ask_for_what_happens_to_leads_and_tiers(nights: Nights) 
     kinds = ["lead.conflict_hold", "lead.declined", "lead.offered", "lead.unassigned", "tier.changed"]
     made = hooks_of(nights).register("https://example.com/x", types=kinds, manager_id=None, identity=PRM)
     assert made["types"] == kinds
+
+
+def test_a_receiver_that_never_answers_keeps_no_other_waiting(nights: Nights) -> None:
+    hooks, answered, hung = hooks_of(nights), list[str](), Event()
+
+    def send(place: Place, body: bytes, headers: Any) -> Sent:
+        if place.host == "silent.example.com":
+            hung.wait(20)
+            return Sent(None, "no answer")
+        answered.append(headers["webhook-id"])
+        return Sent(204)
+
+    for host in ("silent", "good"):
+        hooks.register(f"https://{host}.example.com/x", types=[], manager_id=None, identity=PRM)
+    news = [News("lead.offered", f"L{n}", None, {"lead_id": f"L{n}"}) for n in range(300)]
+    with nights.database.write() as connection:
+        told = outbox.append_within(connection, news, at=nights.now, random=os.urandom)
+    dispatcher = Dispatcher(hooks, send=send)
+    begun = monotonic()
+    while len(answered) < 300 and monotonic() - begun < 15:
+        dispatcher.work()
+    hung.set()
+    assert sorted(answered) == sorted(e.event_id for e in told)
