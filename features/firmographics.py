@@ -31,7 +31,8 @@ VIEW = ViewDefinition(
         Definition(
             "tier",
             "category",
-            "Tier held at the date, from tier_history; from partners only where there is no tier_history.",
+            "Tier held at the date, from tier_history; without one that of partners, which models learn from "
+            "only with known_at.",
             "category",
         ),
     ),
