@@ -106,7 +106,7 @@ class Webhooks:
             return [_public(dict(row)) for row in connection.execute(query).mappings()]
 
     def deliveries(self, webhook_id: str, *, identity: Identity) -> dict[str, Any]:
-        """A registration with its newest deliveries.
+        """A registration with its deliveries: dead letters first, then the newest.
 
         Raises:
             NotFoundError: There is none, or it is another's.
@@ -114,7 +114,8 @@ class Webhooks:
         with self._database.read() as connection:
             row = self._own(connection, webhook_id, identity)
             query = select(DELIVERIES).where(DELIVERIES.c.webhook_id == webhook_id)
-            found = connection.execute(query.order_by(DELIVERIES.c.seq.desc()).limit(MOST_SHOWN)).mappings()
+            newest = query.order_by((DELIVERIES.c.state == "dead").desc(), DELIVERIES.c.seq.desc())
+            found = connection.execute(newest.limit(MOST_SHOWN)).mappings()
             names = ("event_id", "seq", "state", "attempts", "next_at", "status", "error")
             shown = [{name: d[name] for name in names} for d in found]
         return {"webhook": _public(row), "deliveries": shown}

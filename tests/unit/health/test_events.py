@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from data.errors import InputError, NotFoundError
@@ -24,8 +24,8 @@ from serving.auth import Identity
 from serving.health.delivering import Dispatcher
 from serving.health.intake import EventIntake, check_events
 from serving.health.sending import Place, Sent, is_public, place_of
-from serving.health.tables import RECEIVED
-from serving.health.webhooks import SCHEDULE, Webhooks
+from serving.health.tables import DELIVERIES, RECEIVED
+from serving.health.webhooks import MOST_SHOWN, SCHEDULE, Webhooks
 from serving.outbox import News
 from tests.unit.health.nights import KIM, MONDAY, ROOT, Nights
 from tests.unit.health.test_nights import ALL, LOW
@@ -296,3 +296,17 @@ def test_a_receiver_that_never_answers_keeps_no_other_waiting(nights: Nights) ->
         dispatcher.work()
     hung.set()
     assert sorted(answered) == sorted(e.event_id for e in told)
+
+
+def test_dead_letters_are_shown_however_many_deliveries_came_after(nights: Nights) -> None:
+    hooks = hooks_of(nights)
+    made = hooks.register("https://example.com/x", types=[], manager_id=None, identity=PRM)
+    news = [News("lead.offered", f"L{n}", None, {"lead_id": f"L{n}"}) for n in range(MOST_SHOWN + 50)]
+    with nights.database.write() as connection:
+        first = outbox.append_within(connection, news, at=nights.now, random=os.urandom)[0]
+    hooks.enqueue()
+    with nights.database.write() as connection:
+        connection.execute(update(DELIVERIES).where(DELIVERIES.c.seq == first.seq).values(state="dead"))
+    shown = hooks.deliveries(made["webhook_id"], identity=PRM)["deliveries"]
+    assert (shown[0]["event_id"], shown[0]["state"], len(shown)) == (first.event_id, "dead", MOST_SHOWN)
+    assert [d["seq"] for d in shown[1:]] == sorted((d["seq"] for d in shown[1:]), reverse=True)
