@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from data.domains import bare_domain
 from features.leadhistory import HISTORY_COLUMNS, own_deals, partner_rates
 from features.pairing import (
     LEAD_COLUMNS,
@@ -107,7 +108,7 @@ def asked_of(lead: Mapping[str, Any], *, had: Sequence[str] = ()) -> Asked:
         lead_id=str(lead["lead_id"]),
         country=_text(lead.get("country")),
         region=_text(lead.get("region")),
-        domain=(_text(lead.get("domain")) or "").lower(),
+        domain=bare_domain(_text(lead.get("domain")) or ""),
         products=split_products(lead.get("products")),
         value=float("nan") if value is None or value is pd.NA else float(value),
         had=tuple(had),

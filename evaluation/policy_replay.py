@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from data.domains import bare_domain
 from evaluation.moments import Models, Moment, asked_of, pair_frame, score_frame
 from evaluation.offpolicy import Decisions
 from features.leadhistory import RECENT
@@ -129,7 +130,7 @@ def log_of(offers: Any, leads: Any, deals: Any | None, settings: RoutingSettings
         won = deals[(deals["status"] == "won") & deals["account_domain"].notna()].sort_values("event_at")
         at = won["known_at"].fillna(won["event_at"])
         for domain, partner, day in zip(won["account_domain"], won["partner_id"], at, strict=True):
-            known.setdefault(str(domain).lower(), []).append((str(partner), day))
+            known.setdefault(bare_domain(str(domain)), []).append((str(partner), day))
     return Log(offers, rows, known, settings)
 
 

@@ -147,3 +147,10 @@ def test_exposure_counts_everybody_and_acceptance_every_answer() -> None:
     shares = [told[f"{a}_share"] for a in ("accepted", "declined", "expired", "open")]
     assert sum(shares) == pytest.approx(1.0, abs=1e-5)
     assert told["decline_reasons"] == {"too small": 1}
+
+
+def test_a_web_domain_is_one_however_a_table_writes_it() -> None:
+    from evaluation.moments import asked_of
+
+    written = ("https://www.Acme.example/shop", "acme.example", "info@ACME.example")
+    assert {asked_of({"lead_id": "L1", "domain": w}).domain for w in written} == {"acme.example"}
