@@ -6,6 +6,7 @@ follows what became of the partner, and a type may be set to "former" once it ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -21,14 +22,15 @@ TIER_OF_TODAY = (
 
 def tier_of_today(lake: Any) -> tuple[DroppedColumn, ...]:
     """The tier, where it is that of today at every date."""
-    return TIER_OF_TODAY if not lake.has("tier_history") and _undated(lake, "tier") else ()
+    return TIER_OF_TODAY if not lake.has("tier_history") and _undated(lake, ("tier",)) else ()
 
 
 def undated_columns(lake: Any) -> frozenset[str]:
     """Features that are as of today at every date; they are looked at as ready-made columns are."""
-    return frozenset(c for c in SAID if _undated(lake, c))
+    return frozenset(_undated(lake, SAID))
 
 
-def _undated(lake: Any, column: str) -> bool:
+def _undated(lake: Any, columns: Sequence[str]) -> list[str]:
     rows = lake.read("partners")
-    return bool(rows.loc[rows["known_at"] == pd.Timestamp(0), column].notna().any())
+    rows = rows[rows["known_at"] == pd.Timestamp(0)]
+    return [c for c in columns if rows[c].notna().any()]
