@@ -15,9 +15,9 @@ from serving.console.render import page
 from serving.console.rooms import Cases, Console
 from serving.console.standings import Standing
 from serving.health.queue import Wanted
-from serving.routes import OPERATORS, PARTNER_READERS
+from serving.routes import OPERATORS, PARTNER_READERS, RECRUITERS
 
-TOP = 6
+TOP, LISTS = 6, 5
 HIGH, RAISED = 0.3, 0.15
 
 
@@ -41,6 +41,7 @@ def mount(router: APIRouter, use_cases: Callable[[], Cases]) -> None:
             partners=_partners(console, identity),
             ingest=console.records.ingest() if identity.role in OPERATORS else None,
             open_alerts=_open_alerts(use_cases(), identity),
+            lists=_lists(use_cases(), identity),
             days=console.standings.horizon(console.view()),
         )
 
@@ -56,6 +57,11 @@ def _open_alerts(cases: Cases, identity: Identity) -> int | None:
     if identity.role not in PARTNER_READERS:
         return None
     return len(cases.partner_health.queue.page(Wanted("open", limit=500), identity=identity)["alerts"])
+
+
+def _lists(cases: Cases, identity: Identity) -> list[dict[str, Any]] | None:
+    """The newest lists of prospects; None for roles that have none."""
+    return cases.fit.lists.lists(identity=identity, limit=LISTS) if identity.role in RECRUITERS else None
 
 
 def _features(console: Console) -> dict[str, Any] | None:

@@ -36,6 +36,18 @@ def ranked(desk: Browser) -> str:
     return str(place)
 
 
+def test_the_overview_leads_to_the_first_list_and_then_to_the_newest(bundle: Any, tmp_path: Any) -> None:
+    world = open_fit_world(tmp_path, bundle)
+    desk = signed_in(world, "recruiter")
+    assert "Upload one" in desk.get("/console").text
+    place = send_file(desk, "/console/lists", "lang.csv", long_file(12)).headers["location"]
+    overview = desk.get("/console").text
+    assert f'<a href="{place}">lang.csv</a>' in overview
+    assert "To confirm" in overview
+    assert "Newest lists" not in signed_in(world, "channel_manager").get("/console").text
+    world.runtime.stop()
+
+
 def test_odd_headers_lead_to_the_page_of_columns_and_on_without_a_second_upload(desk: Browser) -> None:
     answer = send_file(desk, "/console/lists", "odd.csv", ODD)
     assert answer.status_code == 303
