@@ -27,6 +27,7 @@ expected-statuses = ["2xx", "401", "403", "404", "409", "422", "429"]
         "POST /v1/webhooks",
         "POST /v1/partners/{partner_id}/override",
         "GET /v1/alerts",
+        "GET /v1/alerts/as-of",
         "POST /v1/partners/{partner_id}/tier/override",
         "POST /v1/tiers/changes/{change_id}/approve",
         "POST /v1/tiers/changes/{change_id}/reject",
