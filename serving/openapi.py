@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from serving import schemas
 from serving.routes import ROUTES
+from serving.routing.idempotency import MOST_LETTERS, PATTERN
 
 IDEMPOTENCY = "Idempotency-Key"
 TITLE = "Partner intelligence"
@@ -54,7 +55,7 @@ def _build(app: FastAPI) -> dict[str, Any]:
             for given in operation.get("parameters", ()):
                 if given["name"] == IDEMPOTENCY:
                     # Read as optional, so that its absence is our own 400 instead of a 422.
-                    text = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"}
+                    text = {"type": "string", "minLength": 1, "maxLength": MOST_LETTERS, "pattern": PATTERN}
                     given.update(required=True, schema=text)
             operation["security"] = [{"key": []}] if allowed else []
             if allowed:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ from serving.routing.tables import IDEMPOTENCY
 from serving.state import Database, iso
 
 MOST_LETTERS = 200
+PATTERN = "^[!-~]([ -~]*[!-~])?$"
+"""Printable ASCII; HTTP itself takes spaces at the ends away."""
 ERASED = "erased"
 
 
@@ -103,10 +106,10 @@ class Idempotency:
             InputError: The key is no key, or is being used for something else.
             ConflictError: The first request is still under way.
         """
-        if not 1 <= len(key) <= MOST_LETTERS or not key.isprintable():
+        if len(key) > MOST_LETTERS or not re.fullmatch(PATTERN, key):
             raise InputError(
-                "The Idempotency-Key cannot be used.", allowed=f"1 to {MOST_LETTERS} printable characters",
-                pointer="/Idempotency-Key",
+                "The Idempotency-Key cannot be used.", pointer="/Idempotency-Key",
+                allowed=f"1 to {MOST_LETTERS} printable ASCII characters, no space at either end",
             )  # fmt: skip
         body = hashlib.sha256(canonical(request).encode()).hexdigest()
         claim = Claim(owner, key, body, dict(contact or {}), lead_id)

@@ -90,3 +90,16 @@ def test_after_an_erasure_nothing_on_record_verifies_a_guess_and_a_retry_is_answ
     assert routing.route(wanted, personal={}, **given) == first
     with pytest.raises(InputError, match="another request"):
         routing.route(wanted, **{**given, "request": {"route": 2}}, personal=NAMED)
+
+
+@pytest.mark.parametrize("key", ["", " ", " k", "k ", "k\n", "a\tb", "grün", "\u200b", "k" * 201])
+def test_what_a_header_cannot_carry_unchanged_is_no_key(fresh: Shop, key: str) -> None:
+    with pytest.raises(InputError, match="cannot be used") as refused:
+        fresh.routing.routing.idempotency.claim(key, {}, owner="crm").__enter__()
+    assert refused.value.pointer == "/Idempotency-Key"
+
+
+@pytest.mark.parametrize("key", ["k", "lead 42, again", '{"crm":"a~b"}', "k" * 200])
+def test_a_key_is_any_printable_ascii(fresh: Shop, key: str) -> None:
+    with fresh.routing.routing.idempotency.claim(key, {}, owner="crm"):
+        pass
